@@ -1,0 +1,92 @@
+# carillon: `make` builds, `make demo` shows, `make test` proves. The rest is in README.md.
+
+BUILD ?= release
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+OUT := build/$(BUILD)
+GEN := build/gen
+LLHTTP_DIR ?= /usr/share/llhttp
+
+PKGS := liburing rdkafka hiredis openssl libnghttp2 libcurl jemalloc libprotobuf-c yaml-0.1 libcyaml \
+        libcares glib-2.0 libmicrohttpd
+PKG_CFLAGS := $(shell pkg-config --cflags $(filter-out jemalloc,$(PKGS)) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(filter-out jemalloc,$(PKGS)) 2>/dev/null) -lm -lpthread
+
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wswitch-enum -Wundef -Wvla -Wwrite-strings -Werror
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ftrivial-auto-var-init=zero
+CFLAGS_release := -O2 -g $(HARDEN)
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now -ljemalloc
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DDEBUG_CHECKS
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -g -fsanitize=thread -DDEBUG_CHECKS
+LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_coverage := -O0 -g --coverage -DDEBUG_CHECKS
+LDFLAGS_coverage := --coverage
+
+CPPFLAGS := -D_GNU_SOURCE -Iengine -I$(GEN) -I/usr/share/include/llhttp $(PKG_CFLAGS)
+CFLAGS := -std=c17 $(WARN) $(CFLAGS_$(BUILD)) $(EXTRA_CFLAGS)
+LDFLAGS := $(LDFLAGS_$(BUILD))
+LIBS := $(PKG_LIBS)
+
+PROTOS := $(wildcard proto/carillon/v1/*.proto)
+PB_C := $(patsubst proto/%.proto,$(GEN)/%.pb-c.c,$(PROTOS)) $(GEN)/google/protobuf/timestamp.pb-c.c
+PB_H := $(PB_C:.c=.h)
+PB_O := $(patsubst $(GEN)/%.c,$(OUT)/gen/%.o,$(PB_C))
+LLHTTP_O := $(patsubst %,$(OUT)/llhttp/%.o,api http llhttp)
+
+ENGINE_C := $(filter-out engine/main.c,$(wildcard engine/*.c engine/*/*.c))
+ENGINE_O := $(patsubst %.c,$(OUT)/%.o,$(ENGINE_C))
+BENCH_C := $(wildcard bench/*.c)
+BENCH_O := $(patsubst %.c,$(OUT)/%.o,$(BENCH_C))
+LIB := $(OUT)/libcarillon.a
+
+.PHONY: all
+all: build/carillon build/carillon-bench
+
+build/carillon: $(OUT)/carillon
+	@ln -f $< $@
+build/carillon-bench: $(OUT)/carillon-bench
+	@ln -f $< $@
+$(OUT)/carillon: $(OUT)/engine/main.o $(LIB)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
+$(OUT)/carillon-bench: $(BENCH_O) $(LIB)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
+$(LIB): $(ENGINE_O) $(PB_O) $(LLHTTP_O)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto
+	@mkdir -p $(GEN)
+	protoc-c -Iproto -I/usr/include --c_out=$(GEN) $<
+$(GEN)/google/protobuf/%.pb-c.c $(GEN)/google/protobuf/%.pb-c.h: /usr/include/google/protobuf/%.proto
+	@mkdir -p $(GEN)
+	protoc-c -I/usr/include --c_out=$(GEN) $<
+$(OUT)/gen/%.o: $(GEN)/%.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O2 -g $(filter -fsanitize%,$(CFLAGS_$(BUILD))) -fPIE -I$(GEN) -c -o $@ $<
+$(OUT)/llhttp/%.o: $(LLHTTP_DIR)/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -g $(filter -fsanitize%,$(CFLAGS_$(BUILD))) -fPIE -I/usr/share/include/llhttp -c -o $@ $<
+$(OUT)/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Unit tests: one cmocka program a module; `make unit T=window` runs one.
+UNIT_C := $(wildcard tests/unit/test_$(or $(T),*).c)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(UNIT_C))
+.PHONY: unit
+unit: $(UNIT_BIN)
+	@tests/run-unit.sh $(UNIT_BIN)
+$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/tests/unit/check_cmocka.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(filter-out -ljemalloc,$(LDFLAGS)) -lcmocka -ljansson $(LIBS)
+$(OUT)/tests/%.o: CPPFLAGS += -Itests
+.SECONDARY:
+
+.PHONY: format
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,108 @@
+#include "base/bytes.h"
+
+#include <stdio.h>
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+    if (a.size != b.size)
+        return false;
+    for (size_t i = 0; i < a.size; i++)
+        if (lower(a.at[i]) != lower(b.at[i]))
+            return false;
+    return true;
+}
+
+void write_text(struct writer *w, const char *text)
+{
+    write_bytes(w, text, strlen(text));
+}
+
+void write_u64(struct writer *w, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    write_bytes(w, digits + at, sizeof digits - at);
+}
+
+void write_i64(struct writer *w, int64_t n)
+{
+    if (n < 0)
+        write_char(w, '-');
+    write_u64(w, n < 0 ? -(uint64_t)n : (uint64_t)n);
+}
+
+void write_hex(struct writer *w, const void *at, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *b = at;
+    for (size_t i = 0; i < size; i++) {
+        write_char(w, digits[b[i] >> 4]);
+        write_char(w, digits[b[i] & 15]);
+    }
+}
+
+static void write_base64_with(struct writer *w, const void *at, size_t size, const char *last_two,
+                              bool padded)
+{
+    char digits[64];
+    for (int i = 0; i < 26; i++) {
+        digits[i] = (char)('A' + i);
+        digits[26 + i] = (char)('a' + i);
+    }
+    for (int i = 0; i < 10; i++)
+        digits[52 + i] = (char)('0' + i);
+    memcpy(digits + 62, last_two, 2);
+
+    const unsigned char *b = at;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t v = (uint32_t)b[i] << 16;
+        if (left > 1)
+            v |= (uint32_t)b[i + 1] << 8;
+        if (left > 2)
+            v |= b[i + 2];
+        write_char(w, digits[v >> 18]);
+        write_char(w, digits[v >> 12 & 63]);
+        if (left > 1)
+            write_char(w, digits[v >> 6 & 63]);
+        else if (padded)
+            write_char(w, '=');
+        if (left > 2)
+            write_char(w, digits[v & 63]);
+        else if (padded)
+            write_char(w, '=');
+    }
+}
+
+void write_base64url(struct writer *w, const void *at, size_t size)
+{
+    write_base64_with(w, at, size, "-_", false);
+}
+
+void write_base64(struct writer *w, const void *at, size_t size)
+{
+    write_base64_with(w, at, size, "+/", true);
+}
+
+void write_format(struct writer *w, const char *format, ...)
+{
+    if (w->overflow)
+        return;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(w->at + w->size, w->max - w->size, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= w->max - w->size)
+        w->overflow = true;
+    else
+        w->size += (size_t)n;
+}

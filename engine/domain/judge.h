@@ -1,0 +1,127 @@
+/* The rules (gates, channels, zones, quiet hours, texts) as one pure function over
+ * (event, tenant settings, state, clock). The worker and `explain` run this very code.
+ *
+ * The worker judges in two scopes, because state lies in Redis: JUDGE_PLAN before (all
+ * that needs no recipient or booking state: legs, zones, times, texts, segments), and
+ * JUDGE_STATE at admission, on the same case, with the state filled in. `explain` has
+ * all at hand and judges JUDGE_ALL, which keeps to the order of reasons of the rules.
+ *
+ * Everything a case points to lives in its arena or in what the caller owns; nothing
+ * is allocated elsewhere, and no clock is read. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "carillon/v1/event.pb-c.h"
+#include "carillon/v1/outcome.pb-c.h"
+#include "carillon/v1/state.pb-c.h"
+#include "domain/kinds.h"
+#include "domain/tenant.h"
+
+enum { LEGS_MAX = 16 };
+
+enum decision {
+    DECISION_SEND,
+    DECISION_DEFER, /* due later, or moved by quiet hours or legal hours: not_before_ms */
+    DECISION_SUPPRESSED,
+    DECISION_EXPIRED,
+    DECISION_CANCELLED,
+    DECISION_DUPLICATE,
+    DECISION_DEAD,
+    DECISION_COUNT
+};
+
+/* Every reason code of the rules, in one list: REASON_NONE, REASON_TOO_LATE ... and
+ * the reasons of outcomes that are no refusals (no_answer, claims_lost ...). */
+enum reason; /* domain/kinds.h */
+
+enum template_source {
+    TEMPLATE_NONE,
+    TEMPLATE_CONTENT,      /* "content": a person's text */
+    TEMPLATE_TENANT,       /* "tenant" */
+    TEMPLATE_DEFAULT,      /* "default" */
+    TEMPLATE_DEFAULT_PLAN, /* "default(plan)": custom_content does not let the tenant's through */
+    TEMPLATE_CONFIG,       /* the config's template that the event names */
+};
+
+/* One channel and address of an event. A refusal of the event as a whole is one leg
+ * with channel CHANNEL_UNSPECIFIED. */
+struct leg {
+    Carillon__V1__Channel channel;
+    struct bytes address; /* in normal form: E.164; e-mail lower-cased; token */
+    enum decision decision;
+    enum reason reason;
+    const char *detail; /* NULL or text that outlives the case */
+
+    struct bytes zone; /* set when the leg reached section 7 of the rules */
+    Carillon__V1__ZoneSource zone_source;
+    int64_t effective_due_ms; /* due_at after quiet hours; from due_at, not from the clock */
+    int64_t not_before_ms;    /* earliest permitted instant as seen from now */
+    int32_t utc_offset_s;     /* of the zone at not_before_ms, for local_time */
+    bool local_time_known;    /* false where guessed zones differ */
+    bool moved;               /* a window or the legal table moved it */
+    bool released;            /* it waits for a window's end: smeared, unless urgent (Q10) */
+
+    struct bytes subject, text, html; /* filled; size 0 where absent */
+    enum template_source template_source;
+    uint32_t segments; /* 1 for e-mail and push */
+    Carillon__V1__Encoding encoding;
+    uint32_t refused_by; /* index into judge_gates, or JUDGE_GATE_NONE */
+};
+
+#define JUDGE_GATE_NONE UINT32_MAX
+
+/* The ids of the order of reasons: G1 ... G12, C1 ... C10, T4, Q3, O3, O2, O1. */
+extern const char *const judge_gates[];
+extern const uint32_t judge_gate_count;
+/* Whether gate `index` concerns the kind (those that do not are not listed). */
+bool judge_gate_concerns(uint32_t index, const struct kind_row *kind);
+
+/* Settings that the whole process shares; filled from the config. */
+struct judge {
+    const char *platform_zone;    /* "UTC" */
+    int64_t request_deadline_ms;  /* 10,000 */
+    int64_t dedup_window_ms;      /* 72 h */
+    bool sms_carries_media;       /* the route's adapter has a media field */
+    const struct named_template *templates; /* the config's; NULL where none */
+    uint32_t template_count;
+};
+
+enum judge_scope { JUDGE_PLAN, JUDGE_STATE, JUDGE_ALL };
+
+/* The documents that speak about one event; NULL: none. `tenant` ones are the tenant's
+ * own, `platform` those of tenant `*`. */
+struct judge_state {
+    const Carillon__V1__RecipientState *sms, *email, *customer;
+    const Carillon__V1__RecipientState *platform_sms, *platform_email, *platform_customer;
+    const Carillon__V1__BookingState *booking;
+};
+
+struct judge_case {
+    /* in */
+    const Carillon__V1__Event *event;
+    const struct tenant *tenant; /* never NULL: tenant_none where there are no settings */
+    struct judge_state state;    /* read by JUDGE_STATE and JUDGE_ALL */
+    int64_t record_ms;           /* the record's timestamp: default of created_at */
+    int64_t now_ms;
+    struct arena *arena; /* for texts and normal forms */
+
+    /* out */
+    const struct kind_row *kind; /* NULL where the kind is unknown */
+    int64_t due_ms, created_ms, expires_ms;
+    struct leg legs[LEGS_MAX];
+    uint32_t leg_count;
+    bool refused; /* as a whole: legs[0] says why */
+    /* C3 is open: the legs are candidates of which JUDGE_STATE keeps exactly one. */
+    bool pick_one;
+};
+
+/* Judges; idempotent for the same scope. JUDGE_STATE needs a case that JUDGE_PLAN did
+ * not refuse; it may refuse legs or the event, and settles pick_one. */
+void judge(const struct judge *rules, enum judge_scope scope, struct judge_case *c);
+
+/* Every (channel, address in normal form) that the event could go to under any
+ * settings: what a refusal asks claims for. Returns how many (at most LEGS_MAX); only
+ * channel and address are filled. Business audiences: owner and devices of `tenant`. */
+uint32_t judge_possible_legs(const Carillon__V1__Event *event, const struct tenant *tenant,
+                             struct arena *arena, struct leg out[LEGS_MAX]);

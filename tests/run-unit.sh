@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs unit test programs, 60 s each; a crash, a hang or a leak counts as a failed test.
+# Prints the total as `N passed, N failed` and fails when anything failed.
+passed=0 failed=0
+for program in "$@"; do
+    log="$program.log"
+    timeout "${UNIT_TIMEOUT:-60}" "$program" >"$log" 2>&1
+    rc=$?
+    p=$(grep -c '^\[       OK \]' "$log")
+    f=$(grep -c '^\[  FAILED  \] [^0-9]' "$log")
+    [ "$rc" -ne 0 ] && [ "$f" -eq 0 ] && f=1
+    if [ "$rc" -ne 0 ]; then
+        echo "--- $(basename "$program") failed with exit $rc"
+        grep -v '^\[ *\(RUN\|OK\) ' "$log" | tail -n "${UNIT_LINES:-40}"
+    fi
+    passed=$((passed + p)) failed=$((failed + f))
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
