@@ -1,6 +1,12 @@
 # carillon: `make` builds, `make demo` shows, `make test` proves. The rest is in README.md.
 
 BUILD ?= release
+V ?= 0
+ifeq ($(V),0)
+Q = @echo "  $(1) $@";
+else
+Q =
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -50,28 +56,27 @@ build/carillon: $(OUT)/carillon
 build/carillon-bench: $(OUT)/carillon-bench
 	@ln -f $< $@
 $(OUT)/carillon: $(OUT)/engine/main.o $(LIB)
-	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
 $(OUT)/carillon-bench: $(BENCH_O) $(LIB)
-	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
 $(LIB): $(ENGINE_O) $(PB_O) $(LLHTTP_O)
-	@rm -f $@
-	@ar rcs $@ $^
+	@rm -f $@ && ar rcs $@ $^
 
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto
 	@mkdir -p $(GEN)
-	protoc-c -Iproto -I/usr/include --c_out=$(GEN) $<
+	$(call Q,PB)protoc-c -Iproto -I/usr/include --c_out=$(GEN) $<
 $(GEN)/google/protobuf/%.pb-c.c $(GEN)/google/protobuf/%.pb-c.h: /usr/include/google/protobuf/%.proto
 	@mkdir -p $(GEN)
-	protoc-c -I/usr/include --c_out=$(GEN) $<
+	$(call Q,PB)protoc-c -I/usr/include --c_out=$(GEN) $<
 $(OUT)/gen/%.o: $(GEN)/%.c | $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -O2 -g $(filter -fsanitize%,$(CFLAGS_$(BUILD))) -fPIE -I$(GEN) -c -o $@ $<
+	$(call Q,CC)$(CC) -std=c17 -O2 -g $(filter -fsanitize%,$(CFLAGS_$(BUILD))) -fPIE -I$(GEN) -c -o $@ $<
 $(OUT)/llhttp/%.o: $(LLHTTP_DIR)/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -g $(filter -fsanitize%,$(CFLAGS_$(BUILD))) -fPIE -I/usr/share/include/llhttp -c -o $@ $<
+	$(call Q,CC)$(CC) -O2 -g $(filter -fsanitize%,$(CFLAGS_$(BUILD))) -fPIE -I/usr/share/include/llhttp -c -o $@ $<
 $(OUT)/%.o: %.c | $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Unit tests: one cmocka program a module; `make unit T=window` runs one.
 UNIT_C := $(wildcard tests/unit/test_$(or $(T),*).c)
@@ -81,7 +86,7 @@ unit: $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)
 $(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/tests/unit/check_cmocka.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(filter-out -ljemalloc,$(LDFLAGS)) -lcmocka -ljansson $(LIBS)
+	$(call Q,LD)$(CC) -o $@ $^ $(filter-out -ljemalloc,$(LDFLAGS)) -lcmocka -ljansson $(LIBS)
 $(OUT)/tests/%.o: CPPFLAGS += -Itests
 .SECONDARY:
 

@@ -20,7 +20,7 @@ _Noreturn void check_failed(const char *cond, const char *file, int line);
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_at, first) __attribute__((__format__(__printf__, format_at, first)))
 #define countof(array) (sizeof(array) / sizeof((array)[0]))
-#define container_of(pointer, type, member)                                                        \
+#define container_of(pointer, type, member) \
     ((type *)((char *)(1 ? (pointer) : &((type *)0)->member) - offsetof(type, member)))
 
 static inline uint64_t u64_min(uint64_t a, uint64_t b)

@@ -13,8 +13,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 void log_init(enum log_level least, bool json); /* before threads; again on reload */
-void log_event(enum log_level level, const char *event, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+void log_event(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* At most one line per second per site; the next one says how many were left out. */
 struct log_limit {
@@ -23,8 +22,8 @@ struct log_limit {
 };
 void log_event_limited(struct log_limit *limit, enum log_level level, const char *event,
                        const char *format, ...) PRINTF_LIKE(4, 5);
-#define log_limited(level, event, ...)                                                             \
-    do {                                                                                           \
-        static struct log_limit limit_;                                                            \
-        log_event_limited(&limit_, level, event, __VA_ARGS__);                                     \
+#define log_limited(level, event, ...)                         \
+    do {                                                       \
+        static struct log_limit limit_;                        \
+        log_event_limited(&limit_, level, event, __VA_ARGS__); \
     } while (0)

@@ -40,12 +40,12 @@ enum wait_reason {
 struct job_end {
     Carillon__V1__OutcomeKind outcome; /* UNSPECIFIED: not decided */
     enum reason reason;
-    const char *detail; /* static or in the event's arena; NULL */
+    const char *detail;               /* static or in the event's arena; NULL */
     struct bytes provider_message_id; /* in the event's arena */
     bool dup_risk;
-    bool replay;           /* a record read again: the claim told the end */
-    bool dead_letter;      /* goes to the dead-letter topic as well */
-    int64_t sent_at_ms;    /* 0: nothing was sent */
+    bool replay;        /* a record read again: the claim told the end */
+    bool dead_letter;   /* goes to the dead-letter topic as well */
+    int64_t sent_at_ms; /* 0: nothing was sent */
     int64_t settled_at_ms;
     uint32_t attempts;
 };
@@ -66,8 +66,8 @@ struct event {
     struct arena arena; /* one pool block: record, decoded event, texts, requests */
     bool large;         /* the block is one of the large ones */
     struct judge_case judged;
-    struct tenant_ref *tenant_ref;  /* keeps judged.tenant alive */
-    uint8_t event_hash[16];         /* SHA-256(tenant NUL event_id), cut */
+    struct tenant_ref *tenant_ref; /* keeps judged.tenant alive */
+    uint8_t event_hash[16];        /* SHA-256(tenant NUL event_id), cut */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 };
