@@ -79,10 +79,10 @@ bool judge_gate_concerns(uint32_t index, const struct kind_row *kind);
 
 /* Settings that the whole process shares; filled from the config. */
 struct judge {
-    const char *platform_zone;              /* "UTC" */
-    int64_t request_deadline_ms;            /* 10,000 */
-    int64_t dedup_window_ms;                /* 72 h */
-    bool sms_carries_media;                 /* the route's adapter has a media field */
+    const char *platform_zone;    /* "UTC" */
+    int64_t request_deadline_ms;  /* 10,000 */
+    int64_t dedup_window_ms;      /* 72 h */
+    bool sms_carries_media;       /* the route's adapter has a media field */
     const struct named_template *templates; /* the config's; NULL where none */
     uint32_t template_count;
 };
