@@ -66,7 +66,6 @@ struct event {
     struct arena arena; /* one pool block: record, decoded event, texts, requests */
     bool large;         /* the block is one of the large ones */
     struct judge_case judged;
-    struct tenant_ref *tenant_ref; /* keeps judged.tenant alive */
     uint8_t event_hash[16];        /* SHA-256(tenant NUL event_id), cut */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
