@@ -1,0 +1,173 @@
+/* The protocol by which one leg is sent once, though workers die, stall and lose
+ * answers: a state machine apart from I/O. It says which command to ask Redis next and
+ * takes the answer, or that the answer was lost; time is passed in, Redis's, in
+ * milliseconds. The caller keeps the claim in its job and sends a claim's commands one
+ * after the other. engine/README.md explains the rules, row by row.
+ *
+ * A goal is set by claim_send, claim_refuse, claim_release, claim_settle or
+ * claim_restore; then: while the state is CLAIM_ASKING, claim_command and
+ * claim_answer; CLAIM_WAITING: claim_again at again_ms; else the goal is reached. */
+#pragma once
+
+#include "domain/claim_value.h"
+
+struct claim_rules {             /* the worker's */
+    int64_t start_window_ms;     /* 2 s: from claim to first byte */
+    int64_t request_deadline_ms; /* the longest of any provider account */
+    int64_t skew_ms;             /* 500 ms */
+    int64_t dedup_window_ms;     /* 72 h */
+    int64_t foreign_wait_ms;     /* 10 min */
+};
+
+/* What is known of the world when something is asked. */
+struct claim_world {
+    const struct claim_rules *rules;
+    int64_t now_ms;         /* Redis's clock */
+    int64_t epoch_begun_ms; /* of the epoch key; 0: a first start has lost nothing */
+};
+
+/* What the leg is, set once. */
+struct claim_leg {
+    struct bytes own;    /* event|origin, outlives the claim (the event's arena) */
+    const char *key_hex; /* claim_leg_hex with the dedup key */
+    uint64_t nonce;      /* random, per job */
+    int64_t due_ms, expires_ms;
+    int64_t assigned_ms;   /* when this assignment of its partition began */
+    bool resend;           /* the class lets an ambiguous attempt be repeated */
+    int64_t key_window_ms; /* how long the provider honours idempotency keys; 0: not */
+    uint32_t attempts;     /* made before, by the record's headers */
+};
+
+enum claim_state {
+    CLAIM_IDLE,
+    CLAIM_ASKING,   /* claim_command, then claim_answer */
+    CLAIM_WAITING,  /* claim_again at again_ms */
+    CLAIM_MINE,     /* goal send: the first byte may leave until start_by_ms */
+    CLAIM_STANDS,   /* goal refuse: no claim stands against it, none is held */
+    CLAIM_RELEASED, /* goal release: nothing is held */
+    CLAIM_RESTORED, /* goal restore: stands again, or something newer does */
+    CLAIM_OVER,     /* the leg has its end, in `end`; nothing more is written */
+};
+
+enum claim_goal {
+    CLAIM_GOAL_NONE,
+    CLAIM_GOAL_SEND,
+    CLAIM_GOAL_REFUSE,
+    CLAIM_GOAL_RELEASE,
+    CLAIM_GOAL_SETTLE,
+    CLAIM_GOAL_RESTORE,
+};
+
+enum claim_step { /* the command that is to be asked, or is being asked */
+                  CLAIM_STEP_GET,
+                  CLAIM_STEP_TAKE,     /* SET NX GET of `next` */
+                  CLAIM_STEP_TAKEOVER, /* `seen` to `next`; also of a foreign value, in its owner's
+                                          name */
+                  CLAIM_STEP_SWAP,     /* `seen` to `next` */
+                  CLAIM_STEP_DELETE,   /* swap of `seen` to nothing */
+                  CLAIM_STEP_SET,      /* SET GET of `next`, an S inside the lease */
+                  CLAIM_STEP_MEND,   /* swap of that S to what function settle would have written */
+                  CLAIM_STEP_SETTLE, /* function settle with `next` */
+                  CLAIM_STEP_RESTORE, /* function restore with `next` */
+};
+
+/* How a leg ended, as the claim tells it. */
+struct claim_end {
+    enum claim_kind kind;
+    bool duplicate;          /* another event's end holds the key: `kind` says how that ended */
+    bool replay;             /* another job, or an earlier life of this record, made it */
+    bool claims_lost;        /* ambiguous because Redis lost claims */
+    bool corrupt;            /* ambiguous because the value could not be read */
+    uint32_t attempts, risk; /* risk > 0 on S: dup_risk */
+    int64_t time_ms;
+};
+
+struct claim {
+    /* what it is */
+    struct bytes own;
+    uint64_t nonce;
+    int64_t due_ms, expires_ms, assigned_ms, key_window_ms;
+    char key[CLAIM_KEY_SIZE];
+    bool resend;
+
+    /* where it stands */
+    enum claim_state state;
+    enum claim_goal goal;
+    enum claim_step step;
+    bool held;         /* a C of this nonce stands in Redis, as far as is known: held_* */
+    bool unsure;       /* the last attempt's fate is unknown, and no risk was added for it */
+    bool lost_counted; /* a loss of Redis was counted for this leg */
+    bool lost;         /* the unknown attempt is one that Redis may have forgotten */
+    bool rejudge;      /* after a renewal the recipient's state is read again */
+    uint8_t asked;     /* how often in force was found: 250 ms, 1 s, then each second */
+    uint32_t attempts; /* made: calls that left */
+    uint32_t risk;     /* ambiguous attempts that were, or are to be, repeated */
+    uint32_t held_attempts, held_risk;
+    int64_t held_deadline_ms;
+    int64_t held_epoch_ms;    /* the epoch in which it was asked for */
+    int64_t first_ms;         /* the first attempt whose fate is unknown; 0: none */
+    int64_t start_by_ms;      /* CLAIM_MINE */
+    int64_t again_ms;         /* CLAIM_WAITING */
+    bool foreign;             /* CLAIM_WAITING on another event's claim */
+    int64_t foreign_since_ms; /* since when `seen` is seen unchanged */
+
+    struct claim_end end;
+
+    /* texts: `next` is what the step writes, `seen` what it was decided upon */
+    uint16_t seen_size, next_size;
+    char next[CLAIM_VALUE_MAX], seen[CLAIM_VALUE_MAX];
+};
+
+/* Does not clear the texts. */
+void claim_init(struct claim *claim, const struct claim_leg *leg);
+
+/* Goals. Each needs a claim that is not asking or waiting (a goal that was given up
+ * while waiting may be replaced). */
+
+/* Before the first byte of each attempt: takes the claim, or swaps the own one before a
+ * resend or where it cannot be started in time; at once CLAIM_MINE where it still can. */
+void claim_send(struct claim *claim, const struct claim_world *world);
+/* Before any refusal: gives back what is held, tells what was already sent. */
+void claim_refuse(struct claim *claim, const struct claim_world *world);
+/* The call provably never left, or another provider's answer let the leg wait. */
+void claim_release(struct claim *claim, const struct claim_world *world);
+/* The leg ended: S with the provider's id, F or X with the reason's code. */
+void claim_settle(struct claim *claim, const struct claim_world *world, enum claim_kind kind,
+                  struct bytes text);
+/* After a loss of Redis: writes again what this claim holds (a C; settles go by
+ * claim_restore_value). Only for a claim that is held and not asking. */
+void claim_restore(struct claim *claim, const struct claim_world *world);
+
+/* What the send stage tells. */
+void claim_left(struct claim *claim); /* the first byte left: an attempt was made */
+void claim_unsure(struct claim *claim, const struct claim_world *world); /* no answer came */
+/* Whether another attempt is allowed after claim_unsure; else settle X, no_answer. */
+bool claim_may_resend(const struct claim *claim, const struct claim_world *world);
+/* Whether anything could have gone out that a refusal or a failure must not hide. */
+bool claim_doubtful(const struct claim *claim);
+
+/* The next command, as argv. Pieces point into the claim and into `out`. */
+enum { CLAIM_ARGS_MAX = 8 };
+struct claim_command {
+    struct bytes arg[CLAIM_ARGS_MAX];
+    uint32_t arg_count;
+    char ttl[24], skew[24];
+};
+void claim_command(struct claim *claim, const struct claim_world *world, struct claim_command *out);
+
+/* An answer: of GET and SET GET nil or text, of functions a tag and perhaps more. */
+struct claim_answer {
+    enum { CLAIM_ANSWER_LOST, CLAIM_ANSWER_NIL, CLAIM_ANSWER_TEXT, CLAIM_ANSWER_TAG } kind;
+    struct bytes tag;  /* TAG: OK, GONE, CHANGED ... */
+    struct bytes text; /* TEXT, TAG: the value found */
+    int64_t number;    /* TAG BUSY: milliseconds left */
+};
+/* LOST stands for an error too. Returns the new state. */
+enum claim_state claim_answer(struct claim *claim, const struct claim_world *world,
+                              const struct claim_answer *answer);
+/* A waiting claim asks again. */
+void claim_again(struct claim *claim, const struct claim_world *world);
+
+/* The text of the end: a provider's id or a reason, decoded; points into the claim. */
+struct bytes claim_end_text(struct claim *claim);
+int64_t claim_ttl_ms(const struct claim *claim, const struct claim_world *world);
