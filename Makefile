@@ -90,8 +90,31 @@ $(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/tests/unit/check_cmocka.o $(LIB)
 $(OUT)/tests/%.o: CPPFLAGS += -Itests
 .SECONDARY:
 
+# Everything that a commit must pass; the last line is `N passed, N failed`.
+.PHONY: test
+test:
+	@deploy/deps.sh test
+	@$(MAKE) -s all
+	@tests/all.sh
+
+# libFuzzer targets: `make fuzz F=json FUZZ_S=60`, or all of them in turn.
+FUZZ_S ?= 60
+FUZZ_C := $(wildcard tests/fuzz/fuzz_$(or $(F),*).c)
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/fuzz/%,$(FUZZ_C))
+CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+               -fno-omit-frame-pointer -DDEBUG_CHECKS
+LDFLAGS_fuzz := -fsanitize=address,undefined
+.PHONY: fuzz
+fuzz:
+	@$(MAKE) -s BUILD=fuzz CC=clang $(FUZZ_BIN)
+	@tests/run-fuzz.sh $(FUZZ_S) $(FUZZ_BIN)
+$(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) -fsanitize=fuzzer -ljansson $(LIBS)
+
 .PHONY: format
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
+-include bench/bench.mk tests/bugs.mk engine/domain/data/data.mk
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,4 @@
+# The suites of `make test`, in the order of their cost. Sourced by all.sh and, with
+# CI's further checks, by .ci/run.
+suite unit make -s unit
+suite tidy tests/tidy.sh
