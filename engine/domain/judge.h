@@ -16,6 +16,7 @@
 #include "carillon/v1/outcome.pb-c.h"
 #include "carillon/v1/state.pb-c.h"
 #include "domain/kinds.h"
+#include "domain/template.h"
 #include "domain/tenant.h"
 
 enum { LEGS_MAX = 16 };
@@ -34,15 +35,6 @@ enum decision {
 /* Every reason code of the rules, in one list: REASON_NONE, REASON_TOO_LATE ... and
  * the reasons of outcomes that are no refusals (no_answer, claims_lost ...). */
 enum reason; /* domain/kinds.h */
-
-enum template_source {
-    TEMPLATE_NONE,
-    TEMPLATE_CONTENT,      /* "content": a person's text */
-    TEMPLATE_TENANT,       /* "tenant" */
-    TEMPLATE_DEFAULT,      /* "default" */
-    TEMPLATE_DEFAULT_PLAN, /* "default(plan)": custom_content does not let the tenant's through */
-    TEMPLATE_CONFIG,       /* the config's template that the event names */
-};
 
 /* One channel and address of an event. A refusal of the event as a whole is one leg
  * with channel CHANNEL_UNSPECIFIED. */

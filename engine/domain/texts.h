@@ -1,0 +1,57 @@
+/* What a leg says. By contract.md, "Texts", in this order: the event's content; the
+ * config's template that the event names; the tenant's template for kind, channel and
+ * locale, as custom_content allows; the default text in French or English.
+ *
+ * Default texts use only the event, recipient, booking, the tenant's sender name, and
+ * the variables manage_url, pay_url and code; each has a wording without it. SMS texts
+ * keep to GSM-7. Marketing by sms gets the opt-out hint, whoever wrote the text. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "carillon/v1/event.pb-c.h"
+#include "carillon/v1/tenant.pb-c.h"
+#include "domain/template.h"
+#include "domain/zones.h"
+
+struct texts_input {
+    const Carillon__V1__Event *event;
+    Carillon__V1__Kind kind;
+    Carillon__V1__Class class;
+    Carillon__V1__Channel channel;
+
+    const Carillon__V1__Tenant *tenant;            /* NULL: no settings */
+    const struct named_template *tenant_templates; /* compiled; all rows of the tenant */
+    uint32_t tenant_template_count;
+    const struct named_template *config_templates;
+    uint32_t config_template_count;
+
+    int64_t due_ms;          /* a booking in another year than this shows its year */
+    const struct zone *zone; /* of rule Q1, in which times are shown; NULL: UTC */
+    bool zone_uncertain;     /* guessed zones that differ: times show their offset */
+};
+
+struct texts {
+    struct bytes subject, text, html; /* of push: subject is the title; size 0: absent */
+    enum template_source source;
+    bool hinted;          /* T5's hint is in the text */
+    struct bytes missing; /* ERR_NOT_FOUND: the variable without a value */
+};
+
+/* ERR_NOT_FOUND: a variable that the template names has no value, `missing` says which.
+ * ERR_INVALID: the config has no template of the name that the event gives.
+ * ERR_TOO_LARGE: the arena is full. */
+MUST_USE enum err texts_fill(const struct texts_input *input, struct arena *arena,
+                             struct texts *out);
+
+/* How `template` is written in explain and outcomes; NULL for none. A text of the
+ * config is `content` there, like any that is not the tenant's. */
+const char *texts_source_name(enum template_source source);
+
+/* A time as the default texts show it: "mardi 3 mars à 14 h 30", "Tue 3 March, 2:30 pm".
+ * With GSM-7 letters only where asked. */
+struct texts_time_options {
+    bool with_year, with_offset, gsm7_only;
+};
+void texts_write_time(struct writer *w, struct bytes locale, int64_t wall_ms, int32_t offset_s,
+                      struct texts_time_options options);
