@@ -90,17 +90,15 @@ enum kind_flag {
     KIND_ATTESTED_SMS = 1u << 11,    /* C7 */
     KIND_CONFIRMED_TWICE = 1u << 12, /* C8 */
     KIND_CONFIRMED_ONCE = 1u << 13,  /* C8: the second question */
-    KIND_CAPPED = 1u << 14,          /* C9 */
-    KIND_FREE_TEXT = 1u << 15,       /* nothing but what the person wrote (G1) */
-    KIND_CODE = 1u << 16,            /* needs variables.code (G1) */
-    KIND_QUIET = 1u << 17,           /* quiet hours by default: 22:00-06:00 */
-    KIND_MAY_BE_QUIET = 1u << 18,    /* quiet hours where the tenant gives them */
-    KIND_LEGAL_HOURS = 1u << 19,     /* Q6 */
-    KIND_COLLAPSES = 1u << 20,       /* O2: keeps the additional one away */
-    KIND_ADDITIONAL = 1u << 21,      /* O2, O3 */
-    KIND_TEXT_IS_CONTENT = 1u << 22, /* its default text counts as `content` */
-    KIND_TENANT_ANSWER = 1u << 23,   /* the text of do_not_disturb */
-    KIND_OPT_OUT_HINT = 1u << 24,    /* T5 */
+    KIND_FREE_TEXT = 1u << 14,       /* nothing but what the person wrote (G1) */
+    KIND_CODE = 1u << 15,            /* needs variables.code (G1) */
+    KIND_QUIET = 1u << 16,           /* quiet hours may hold it, a cap may refuse it (C9, Q3) */
+    KIND_LEGAL_HOURS = 1u << 17,     /* Q6 */
+    KIND_COLLAPSES = 1u << 18,       /* O2: keeps the additional one away */
+    KIND_ADDITIONAL = 1u << 19,      /* O2, O3 */
+    KIND_TEXT_IS_CONTENT = 1u << 20, /* its default text counts as `content` */
+    KIND_TENANT_ANSWER = 1u << 21,   /* the text of do_not_disturb */
+    KIND_OPT_OUT_HINT = 1u << 22,    /* T5 */
 };
 
 struct kind_row {
