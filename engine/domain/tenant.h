@@ -43,14 +43,15 @@ struct tenant_windows {
 
 struct tenant {
     uint32_t holders;
+    const Carillon__V1__Tenant *settings; /* as given; NULL in tenant_none */
     uint64_t version;
     struct bytes id;
     bool verified;
     struct bytes zone;  /* size 0 where none is given */
     bool location_zone; /* zone_mode = location: what the customer chose at booking is not asked */
     struct bytes locale;
-    uint32_t custom_channels;     /* where custom_content lets the tenant's texts through */
-    uint8_t channels[KIND_COUNT]; /* switched on, by kind */
+    uint32_t custom_channels;         /* where custom_content lets the tenant's texts through */
+    uint8_t channels_off[KIND_COUNT]; /* switched off, by kind */
     struct tenant_windows quiet[CLASS_COUNT]; /* the defaults included */
     const struct named_template *templates;
     uint32_t template_count;
@@ -82,6 +83,8 @@ MUST_USE enum err tenant_decode(struct bytes wire, struct tenant **out);
 void tenant_retain(struct tenant *tenant);
 void tenant_release(struct tenant *tenant);
 
+/* The channels of the kind's audience that are switched on (G11). */
+uint32_t tenant_channels(const struct tenant *tenant, const struct kind_row *kind);
 /* Whether a role may message customers (G7, C5). */
 bool tenant_role_may_message(const struct tenant *tenant, struct bytes role);
 /* NULL: the tenant has none for the channel. */
