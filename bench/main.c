@@ -1,4 +1,26 @@
-int main(void)
+/* carillon-bench: what a run of carillon is measured and judged with. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *text;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"provider", "simulates the providers; journals every request before it answers",
+     provider_command},
+    {"floor", "the same requests from a bare ring client: what HTTP alone costs", floor_command},
+};
+
+int main(int argc, char **argv)
 {
-    return 64;
+    for (size_t i = 0; argc > 1 && i < countof(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    fprintf(stderr, "usage: carillon-bench COMMAND [FLAG ...]\n");
+    for (size_t i = 0; i < countof(commands); i++)
+        fprintf(stderr, "  %-9s %s\n", commands[i].name, commands[i].text);
+    fprintf(stderr, "`carillon-bench COMMAND --help` lists the flags.\n");
+    return EXIT_USAGE;
 }
