@@ -72,6 +72,10 @@ MUST_USE enum err json_find(struct bytes document, struct bytes pointer, struct 
  * objects and arrays; ERR_TOO_LARGE where it does not fit. */
 MUST_USE enum err json_value_text(const struct json_value *value, struct writer *out);
 
+/* Size of the prefix that stands for itself in a JSON string: ASCII without controls,
+ * quote and backslash. */
+size_t json_plain_size(const char *text, size_t size);
+
 /* Writing. Bytes that are no UTF-8 become U+FFFD, so what is written is always JSON. */
 void json_write_string(struct writer *w, struct bytes text);  /* with its quotes */
 void json_write_escaped(struct writer *w, struct bytes text); /* without */
@@ -79,6 +83,3 @@ void json_write_escaped(struct writer *w, struct bytes text); /* without */
 void json_write_comma(struct writer *w);
 /* Comma as needed, the key, a colon. `name` needs no escapes. */
 void json_write_key(struct writer *w, const char *name);
-
-/* Length of the longest prefix that is UTF-8; text.size where all is. */
-size_t utf8_valid_size(struct bytes text);
