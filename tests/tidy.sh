@@ -13,7 +13,7 @@ rank() { r=0; for l in $layers; do [ "$l" = "$1" ] && { echo $r; return; }; r=$(
 for f in $(git ls-files 'engine/*.c' 'engine/*.h'); do
     here=$(dirname "${f#engine/}")
     own=$(basename "$f" | sed 's/\..*//')
-    for inc in $(sed -n 's/^#include "\(.*\.h\)"/\1/p' "$f"); do
+    for inc in $(sed -n 's/^#include "\([^"]*\.h\)".*/\1/p' "$f"); do
         case $inc in carillon/* | google/*) continue ;; esac
         [ "$(rank "$(dirname "$inc")")" -le "$(rank "$here")" ] || say "$f: $here/ may not include $inc"
         case $here:$inc in
