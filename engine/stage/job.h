@@ -8,10 +8,16 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/record.h"
 #include "base/wheel.h"
 #include "domain/claim.h"
 #include "domain/judge.h"
-#include "io/http.h"
+
+enum {
+    EVENT_SMALL_MAX = 8 * 1024,         /* records up to here use pool blocks */
+    EVENT_BLOCK = 56 * 1024,            /* record, decoded event, texts; touched as needed */
+    EVENT_LARGE_BLOCK = 5 * 1024 * 1024 /* for records up to the broker's limit */
+};
 
 enum job_state {
     JOB_FREE,      /* in the pool, no meaning */
@@ -23,6 +29,7 @@ enum job_state {
     JOB_SETTLING,  /* has its end; held until claim and outcome are acknowledged */
     JOB_STATE_COUNT
 };
+extern const char *const job_state_names[JOB_STATE_COUNT];
 
 /* Why a job waits, for the on-call engineer. */
 enum wait_reason {
@@ -35,6 +42,7 @@ enum wait_reason {
     WAIT_REDIS, /* the gate is shut, or Redis is away */
     WAIT_REASON_COUNT
 };
+extern const char *const wait_reason_names[WAIT_REASON_COUNT];
 
 /* How a job ends: filled by whoever decides it, told by settle. */
 struct job_end {
@@ -45,6 +53,7 @@ struct job_end {
     bool dup_risk;
     bool replay;        /* a record read again: the claim told the end */
     bool dead_letter;   /* goes to the dead-letter topic as well */
+    bool letter_only;   /* no event_id to tell an outcome for */
     int64_t sent_at_ms; /* 0: nothing was sent */
     int64_t settled_at_ms;
     uint32_t attempts;
@@ -56,17 +65,19 @@ struct event {
     uint32_t source_partition; /* consume's index */
     uint32_t epoch;
     int64_t offset;
+    int64_t assigned_ms;        /* when this assignment of its partition began */
     struct claim_origin origin; /* first record: topic, partition, offset */
-    struct bytes key, value;    /* the record, in the arena */
-    const struct record_header *headers;
-    uint32_t header_count;
+    struct bytes own;           /* event|origin as claims have it; in the arena */
+    struct record record;       /* in the arena */
     bool urgent;
     bool revoked; /* its partition went: end silently where nothing is claimed */
 
-    struct arena arena; /* one pool block: record, decoded event, texts, requests */
-    bool large;         /* the block is one of the large ones */
+    struct arena arena;  /* one block */
+    bool large;          /* the block is one of the large ones */
+    size_t decoded_used; /* of the arena, after decoding: judging again begins here */
     struct judge_case judged;
-    uint8_t event_hash[16];        /* SHA-256(tenant NUL event_id), cut */
+    struct tenant *tenant_held; /* a holder's share of judged.tenant; NULL: tenant_none */
+    bool planned;               /* judged.legs are the event's legs, with a job each */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 };
@@ -77,34 +88,94 @@ struct job {
     enum job_state state;
     enum wait_reason wait;
     struct event *event;
-    struct leg *leg; /* NULL: an event refused as a whole, or with C3 open */
+    struct leg *leg; /* NULL: an event that waits, was refused as a whole, or with C3 open */
 
     /* schedule */
     struct wheel_timer timer;
     uint64_t due_ns; /* monotonic */
+    uint64_t waiting_since_ms;
+    bool judge_again;        /* when it is due */
+    struct route *route;     /* NULL: not chosen */
+    uint32_t slots_promised; /* of its route's limits, and a place in its account */
+    uint32_t retries;        /* waits after a call; for back-off */
 
     /* claim protocol (domain/claim.h), driven by stage/admit and stage/claims */
     struct claim claim;
+    bool claim_ready;     /* claim_init was called */
     uint64_t admitted_ns; /* when the reply that admitted it came: check_ttl */
 
     /* send */
-    struct route *route;
-    struct http_call call;
-    struct http_request request;
-    uint32_t not_sent_count; /* calls that never left; for back-off */
-    uint64_t first_byte_ns;
+    struct call *call; /* while it is out */
 
     struct job_end end;
 };
 
-/* The pool and the gauge: count[] is what carillon_jobs{state} shows. */
+/* The pools and the gauges: count[] is what carillon_jobs{state} shows. */
 struct jobs {
     struct job *all;
-    struct list free;
-    uint32_t max;
+    struct event *events;
+    char *blocks, *large_blocks;
+    struct list free, free_events;
+    struct list large_free; /* of struct large_block */
+    struct large_block *large;
+    uint32_t max, large_max;
     uint32_t count[JOB_STATE_COUNT];
     uint32_t waiting[WAIT_REASON_COUNT];
+    uint64_t opened, closed; /* the books: opened = closed + in hand */
 };
 
-/* The only way to change a state; an arrow that is not in the table is a CHECK. */
+struct large_block {
+    struct list_node node;
+    char *at;
+};
+
+MUST_USE bool jobs_open(struct jobs *jobs, uint32_t jobs_max, uint32_t large_max);
+void jobs_close(struct jobs *jobs);
+/* Bytes of address space for so many jobs; touched as needed. */
+uint64_t jobs_bytes(uint32_t jobs_max, uint32_t large_max);
+
+static inline uint32_t jobs_room(const struct jobs *jobs)
+{
+    return jobs->free.count;
+}
+
+static inline uint32_t jobs_in_hand(const struct jobs *jobs)
+{
+    return jobs->max - jobs->free.count;
+}
+
+/* A record becomes an event with one job, JOB_FRESH; the record is copied. NULL: no job,
+ * or no block of its size is free. */
+MUST_USE struct event *event_open(struct jobs *jobs, const struct record *record);
+/* Its block is too small for what it became: the event moves into a large one, undecoded.
+ * False: none is free. */
+MUST_USE bool event_enlarge(struct jobs *jobs, struct event *event);
+/* A further leg of the event, JOB_FRESH. There must be room. */
+struct job *job_open(struct jobs *jobs, struct event *event);
+/* Ends the job (in no list, not in the wheel). True: it was its event's last, and the
+ * event is to be completed and closed by event_close. */
+MUST_USE bool job_close(struct jobs *jobs, struct job *job);
+void event_close(struct jobs *jobs, struct event *event);
+
+/* The only ways to change a state; an arrow that is not in the table is a CHECK. */
 void job_enter(struct jobs *jobs, struct job *job, enum job_state next);
+void job_wait(struct jobs *jobs, struct job *job,
+              enum wait_reason why); /* JOB_WAITING, or says why anew */
+
+static inline struct job *job_of(struct list_node *node)
+{
+    return container_of(node, struct job, node);
+}
+
+static inline struct job *job_of_sibling(struct list_node *node)
+{
+    return container_of(node, struct job, sibling);
+}
+
+static inline struct event *event_of(struct list_node *node)
+{
+    return container_of(node, struct event, node);
+}
+
+/* Ends the job with a refusal of the rules. */
+void job_refuse(struct job *job, const struct leg *leg);
