@@ -16,26 +16,28 @@
 
 enum {
     WINDOW_SPAN = 65536,             /* offsets from the watermark to the newest */
-    WINDOW_WORDS = WINDOW_SPAN / 64, /* uint64_t of each bit map */
+    WINDOW_WORDS = WINDOW_SPAN / 64, /* uint64_t of its bits */
     WINDOW_METADATA_MAX = 4000,      /* characters; brokers take 4,096 */
     WINDOW_WORKER_MAX = 64,          /* of the worker's name in it */
 };
 
+/* No topic gets there; it keeps sums of offsets from overflowing. */
+#define WINDOW_OFFSET_MAX (INT64_C(1) << 62)
+
 struct window {
-    uint64_t *open; /* WINDOW_WORDS: delivered and not complete; bit = offset mod span */
-    uint64_t *done; /* WINDOW_WORDS: complete and above the watermark */
-    int64_t low;    /* the watermark: everything before it is complete or was never there */
-    int64_t next;   /* one past the newest offset delivered or known to be done */
-    uint32_t open_count;
+    uint64_t *bits;      /* the offset mod span: 1 = not done (or not known to be) */
+    int64_t low;         /* the watermark: everything before it is done or was never there */
+    int64_t delivered;   /* one past the newest offset delivered */
+    int64_t end;         /* one past the newest known of: by delivery or by the metadata */
+    uint32_t open_count; /* delivered and not complete */
 };
 
-/* Starts at the committed offset, with nothing open. */
-void window_init(struct window *w, uint64_t open[WINDOW_WORDS], uint64_t done[WINDOW_WORDS],
-                 int64_t low);
+/* Starts at the committed offset (0 <= low < WINDOW_OFFSET_MAX), with nothing open. */
+void window_init(struct window *w, uint64_t bits[WINDOW_WORDS], int64_t low);
 
-/* A record was delivered and is open now. ERR_NOT_FOUND: the bit map says that it is
- * done, skip it. ERR_AGAIN: too far from the watermark, it must wait. ERR_INVALID: it
- * lies before the watermark or was added already: not a record of this window. */
+/* A record was delivered and is open now. ERR_NOT_FOUND: the metadata says that it is
+ * done, skip it. ERR_AGAIN: too far from the watermark, deliver it again later.
+ * ERR_INVALID: not after what was delivered last: no record of this window. */
 MUST_USE enum err window_add(struct window *w, int64_t offset);
 
 /* Its end is acknowledged. The offset must be open. */
@@ -43,17 +45,18 @@ void window_complete(struct window *w, int64_t offset);
 
 bool window_is_open(const struct window *w, int64_t offset);
 
-/* Offsets that surely can still be added, if they follow without a gap. */
+/* How many offsets can still be added, if they follow without a gap. */
 uint32_t window_room(const struct window *w);
 
-/* The metadata of a commit of `low`. A run that would exceed the limit is left out with
- * all after it: those records are delivered again. The worker's name must not hold '|'. */
+/* The metadata of a commit of `low`, at most WINDOW_METADATA_MAX. A run that would exceed
+ * that is left out with all after it: those records are delivered again. The worker's name
+ * holds no '|'. */
 void window_encode(const struct window *w, struct bytes worker, struct writer *out);
 
-/* Fills a window that was just started at the committed offset. The text is a
- * stranger's: on ERR_INVALID the window is as it was, and everything from the watermark
- * is delivered again. `worker` (may be NULL) is set to the name in it. */
+/* Tells a window that was just started at the committed offset what is done above it. The
+ * text is a stranger's: on ERR_INVALID the window is as it was, and everything from the
+ * watermark counts as open. `worker` (may be NULL) is set to the name in it. */
 MUST_USE enum err window_decode(struct window *w, struct bytes metadata, struct bytes *worker);
 
-/* DCHECK-like walk over all bits, for tests. */
+/* A walk over all bits, for tests and debug builds. */
 void window_validate(const struct window *w);

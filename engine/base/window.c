@@ -1,0 +1,244 @@
+/* One bit an offset, in a ring of WINDOW_SPAN: 1 says that the watermark may not pass it.
+ * Offsets that were never delivered have no bit, so gaps need no care; what the metadata
+ * calls open but is never delivered (compaction took it) loses its bit when a later offset
+ * is delivered. Alternatives: a ring in order of delivery needs a search per completion
+ * and 8 bytes a record; a list of runs is unbounded. */
+#include "base/window.h"
+
+enum { RUNS_MAX = WINDOW_METADATA_MAX / 4 * 3 };
+
+static uint64_t *word_of(const struct window *w, int64_t offset)
+{
+    return &w->bits[((uint64_t)offset / 64) % WINDOW_WORDS];
+}
+
+static uint64_t mask_of(int64_t offset)
+{
+    return UINT64_C(1) << ((uint64_t)offset % 64);
+}
+
+static bool bit(const struct window *w, int64_t offset)
+{
+    return (*word_of(w, offset) & mask_of(offset)) != 0;
+}
+
+/* The first offset in [from, to) whose bit is `set`; `to` where there is none. */
+static int64_t find(const struct window *w, int64_t from, int64_t to, bool set)
+{
+    while (from < to) {
+        uint64_t word = *word_of(w, from);
+        word = (set ? word : ~word) >> ((uint64_t)from % 64);
+        if (word != 0)
+            return i64_min(from + __builtin_ctzll(word), to);
+        from += 64 - from % 64;
+    }
+    return to;
+}
+
+/* Sets or clears the bits of [from, to). */
+static void fill(struct window *w, int64_t from, int64_t to, bool set)
+{
+    while (from < to) {
+        int64_t stop = i64_min(to, from + 64 - from % 64);
+        uint64_t mask = (~UINT64_C(0) >> (64 - (stop - from))) << ((uint64_t)from % 64);
+        *word_of(w, from) = set ? *word_of(w, from) | mask : *word_of(w, from) & ~mask;
+        from = stop;
+    }
+}
+
+void window_init(struct window *w, uint64_t bits[WINDOW_WORDS], int64_t low)
+{
+    CHECK(low >= 0 && low < WINDOW_OFFSET_MAX);
+    memset(bits, 0, WINDOW_WORDS * sizeof(bits[0]));
+    *w = (struct window){.bits = bits, .low = low, .delivered = low, .end = low};
+}
+
+/* Nothing before `offset` will be delivered any more: what still has a bit there and
+ * was not delivered never will be. */
+static void pass_to(struct window *w, int64_t offset)
+{
+    int64_t stop = i64_min(offset, w->end);
+    fill(w, w->delivered, stop, false);
+    w->delivered = i64_max(w->delivered, stop);
+    w->low = find(w, w->low, w->end, true);
+    if (w->low == w->end && offset > w->end) /* nothing is open: a gap may be of any length */
+        w->low = w->delivered = w->end = offset;
+}
+
+enum err window_add(struct window *w, int64_t offset)
+{
+    if (offset < w->delivered || offset >= WINDOW_OFFSET_MAX)
+        return ERR_INVALID;
+    pass_to(w, offset);
+    if (offset - w->low >= WINDOW_SPAN)
+        return ERR_AGAIN;
+    if (offset < w->end && !bit(w, offset)) {
+        pass_to(w, offset + 1);
+        return ERR_NOT_FOUND;
+    }
+    fill(w, offset, offset + 1, true);
+    w->delivered = offset + 1;
+    w->end = i64_max(w->end, offset + 1);
+    w->open_count++;
+    return ERR_OK;
+}
+
+void window_complete(struct window *w, int64_t offset)
+{
+    CHECK(window_is_open(w, offset));
+    fill(w, offset, offset + 1, false);
+    w->open_count--;
+    if (offset == w->low)
+        w->low = find(w, w->low, w->end, true);
+}
+
+bool window_is_open(const struct window *w, int64_t offset)
+{
+    return offset >= w->low && offset < w->delivered && bit(w, offset);
+}
+
+uint32_t window_room(const struct window *w)
+{
+    return (uint32_t)(w->low + WINDOW_SPAN - w->delivered);
+}
+
+static uint32_t varint_put(uint8_t at[5], uint32_t n)
+{
+    uint32_t size = 0;
+    for (; n >= 0x80; n >>= 7)
+        at[size++] = (uint8_t)(n | 0x80);
+    at[size++] = (uint8_t)n;
+    return size;
+}
+
+void window_encode(const struct window *w, struct bytes worker, struct writer *out)
+{
+    uint8_t runs[RUNS_MAX + 10];
+    size_t start = out->size, used = 0;
+    write_literal(out, "1|");
+    write_slice(out, worker);
+    write_char(out, '|');
+    CHECK(worker.size <= WINDOW_WORKER_MAX);
+    size_t max = (WINDOW_METADATA_MAX - (worker.size + 3)) * 3 / 4;
+    for (int64_t at = w->low; at < w->end;) {
+        int64_t done = find(w, at, w->end, false);
+        int64_t next = find(w, done, w->end, true);
+        if (next == done)
+            break; /* open to the end: that is what absence says, too */
+        size_t size = used + varint_put(runs + used, (uint32_t)(done - at));
+        size += varint_put(runs + size, (uint32_t)(next - done));
+        if (size > max)
+            break;
+        used = size;
+        at = next;
+    }
+    write_base64url(out, runs, used);
+    CHECK(out->overflow || out->size - start <= WINDOW_METADATA_MAX);
+}
+
+static int base64url_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+static enum err base64url_decode(struct bytes text, uint8_t out[RUNS_MAX], size_t *size)
+{
+    uint32_t held = 0, bits = 0;
+    if (text.size > WINDOW_METADATA_MAX || text.size % 4 == 1)
+        return ERR_INVALID;
+    *size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        int value = base64url_value(text.at[i]);
+        if (value < 0)
+            return ERR_INVALID;
+        held = (held << 6 | (uint32_t)value) & 0xffff;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            out[(*size)++] = (uint8_t)(held >> bits);
+        }
+    }
+    return ERR_OK;
+}
+
+/* The next run; refuses 0 and what no window could hold. */
+static enum err varint_take(const uint8_t *at, size_t size, size_t *used, uint32_t *n)
+{
+    *n = 0;
+    for (uint32_t shift = 0; shift < 21; shift += 7) {
+        if (*used == size)
+            return ERR_INVALID;
+        uint8_t byte = at[(*used)++];
+        *n |= (uint32_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return *n == 0 || *n > WINDOW_SPAN ? ERR_INVALID : ERR_OK;
+    }
+    return ERR_INVALID;
+}
+
+/* Walks pairs of (open, done) runs; applies them where asked. */
+static enum err runs_walk(struct window *w, const uint8_t *runs, size_t size, bool apply)
+{
+    int64_t at = w->low;
+    for (size_t used = 0; used < size;) {
+        uint32_t open, done;
+        enum err err = varint_take(runs, size, &used, &open);
+        if (err == ERR_OK)
+            err = varint_take(runs, size, &used, &done);
+        if (err != ERR_OK || at + open + done - w->low > WINDOW_SPAN)
+            return ERR_INVALID;
+        if (apply) {
+            fill(w, at, at + open, true);
+            w->end = at + open + done;
+        }
+        at += open + done;
+    }
+    return ERR_OK;
+}
+
+enum err window_decode(struct window *w, struct bytes metadata, struct bytes *worker)
+{
+    uint8_t runs[RUNS_MAX];
+    size_t size;
+    CHECK(w->low == w->end);
+    if (metadata.size < 3 || metadata.size > WINDOW_METADATA_MAX || metadata.at[0] != '1' ||
+        metadata.at[1] != '|')
+        return ERR_INVALID;
+    struct bytes name = {metadata.at + 2, metadata.size - 2};
+    const char *bar = memchr(name.at, '|', name.size);
+    if (!bar || bar - name.at > WINDOW_WORKER_MAX)
+        return ERR_INVALID;
+    struct bytes text = {bar + 1, (size_t)(name.at + name.size - (bar + 1))};
+    name.size = (size_t)(bar - name.at);
+    enum err err = base64url_decode(text, runs, &size);
+    if (err == ERR_OK)
+        err = runs_walk(w, runs, size, false);
+    if (err != ERR_OK)
+        return err;
+    err = runs_walk(w, runs, size, true);
+    if (worker)
+        *worker = name;
+    return err;
+}
+
+void window_validate(const struct window *w)
+{
+    uint32_t open = 0, bits = 0;
+    CHECK(w->low <= w->delivered && w->delivered <= w->end);
+    CHECK(w->end - w->low <= WINDOW_SPAN);
+    CHECK(w->low == w->end || bit(w, w->low));
+    for (int64_t o = w->low; o < w->end; o++) {
+        bits += bit(w, o);
+        open += window_is_open(w, o);
+    }
+    CHECK(open == w->open_count);
+    for (uint32_t i = 0; i < WINDOW_WORDS; i++)
+        bits -= (uint32_t)__builtin_popcountll(w->bits[i]);
+    CHECK(bits == 0); /* none outside */
+}
