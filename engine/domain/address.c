@@ -1,0 +1,103 @@
+#include "domain/address.h"
+
+enum {
+    NUMBER_LEAST = 1 + 7,
+    NUMBER_MOST = 1 + 15,
+    LOCAL_MAX = 64,
+    LABEL_MAX = 63,
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter_or_digit(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* RFC 5322's atext. */
+static bool is_atext(char c)
+{
+    return is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+bool address_number_valid(struct bytes number)
+{
+    if (number.size < NUMBER_LEAST || number.size > NUMBER_MOST || number.at[0] != '+' ||
+        number.at[1] == '0')
+        return false;
+    for (size_t i = 1; i < number.size; i++)
+        if (!is_digit(number.at[i]))
+            return false;
+    return true;
+}
+
+/* Atoms with one dot between two of them. */
+static bool local_part_valid(struct bytes local)
+{
+    if (local.size == 0 || local.size > LOCAL_MAX)
+        return false;
+    bool in_atom = false;
+    for (size_t i = 0; i < local.size; i++) {
+        bool dot = local.at[i] == '.';
+        if (dot ? !in_atom : !is_atext(local.at[i]))
+            return false;
+        in_atom = !dot;
+    }
+    return in_atom;
+}
+
+/* Letters, digits and hyphens; a hyphen neither first nor last. */
+static bool label_valid(struct bytes label)
+{
+    if (label.size == 0 || label.size > LABEL_MAX || label.at[0] == '-' ||
+        label.at[label.size - 1] == '-')
+        return false;
+    for (size_t i = 0; i < label.size; i++)
+        if (label.at[i] != '-' && !is_letter_or_digit(label.at[i]))
+            return false;
+    return true;
+}
+
+static bool domain_valid(struct bytes domain)
+{
+    for (;;) {
+        const char *dot = domain.size ? memchr(domain.at, '.', domain.size) : NULL;
+        size_t size = dot ? (size_t)(dot - domain.at) : domain.size;
+        if (!label_valid((struct bytes){domain.at, size}))
+            return false;
+        if (!dot)
+            return true;
+        domain = (struct bytes){dot + 1, domain.size - size - 1};
+    }
+}
+
+bool address_email_valid(struct bytes email)
+{
+    if (email.size == 0 || email.size > ADDRESS_EMAIL_MAX)
+        return false;
+    const char *at = memchr(email.at, '@', email.size);
+    if (!at)
+        return false;
+    size_t local = (size_t)(at - email.at);
+    return local_part_valid((struct bytes){email.at, local}) &&
+           domain_valid((struct bytes){at + 1, email.size - local - 1});
+}
+
+struct bytes address_email_normal(struct bytes email, struct arena *arena)
+{
+    size_t i = 0;
+    while (i < email.size && !(email.at[i] >= 'A' && email.at[i] <= 'Z'))
+        i++;
+    if (i == email.size)
+        return email;
+    char *copy = arena_copy(arena, email);
+    if (!copy)
+        return (struct bytes){0};
+    for (; i < email.size; i++)
+        if (copy[i] >= 'A' && copy[i] <= 'Z')
+            copy[i] = (char)(copy[i] + 32);
+    return (struct bytes){copy, email.size};
+}

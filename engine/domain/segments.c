@@ -1,0 +1,114 @@
+/* Greedy: characters go into the current segment until one does not fit. A text that
+ * fits one segment has no header, so that one is larger; the count for the other case
+ * is kept at the same time, in one pass for each encoding. */
+#include "domain/segments.h"
+
+enum { GSM7_ONE = 160, GSM7_EACH = 153, UCS2_ONE = 70, UCS2_EACH = 67 };
+
+/* Septets of a character below U+0100; 0: not in GSM-7. 3GPP TS 23.038, 6.2.1. */
+static const uint8_t latin_septets[256] = {
+    ['\n'] = 1, ['\r'] = 1, ['\f'] = 2, [' '] = 1,  ['!'] = 1,  ['"'] = 1,  ['#'] = 1,  ['$'] = 1,
+    ['%'] = 1,  ['&'] = 1,  ['\''] = 1, ['('] = 1,  [')'] = 1,  ['*'] = 1,  ['+'] = 1,  [','] = 1,
+    ['-'] = 1,  ['.'] = 1,  ['/'] = 1,  ['0'] = 1,  ['1'] = 1,  ['2'] = 1,  ['3'] = 1,  ['4'] = 1,
+    ['5'] = 1,  ['6'] = 1,  ['7'] = 1,  ['8'] = 1,  ['9'] = 1,  [':'] = 1,  [';'] = 1,  ['<'] = 1,
+    ['='] = 1,  ['>'] = 1,  ['?'] = 1,  ['@'] = 1,  ['A'] = 1,  ['B'] = 1,  ['C'] = 1,  ['D'] = 1,
+    ['E'] = 1,  ['F'] = 1,  ['G'] = 1,  ['H'] = 1,  ['I'] = 1,  ['J'] = 1,  ['K'] = 1,  ['L'] = 1,
+    ['M'] = 1,  ['N'] = 1,  ['O'] = 1,  ['P'] = 1,  ['Q'] = 1,  ['R'] = 1,  ['S'] = 1,  ['T'] = 1,
+    ['U'] = 1,  ['V'] = 1,  ['W'] = 1,  ['X'] = 1,  ['Y'] = 1,  ['Z'] = 1,  ['['] = 2,  ['\\'] = 2,
+    [']'] = 2,  ['^'] = 2,  ['_'] = 1,  ['a'] = 1,  ['b'] = 1,  ['c'] = 1,  ['d'] = 1,  ['e'] = 1,
+    ['f'] = 1,  ['g'] = 1,  ['h'] = 1,  ['i'] = 1,  ['j'] = 1,  ['k'] = 1,  ['l'] = 1,  ['m'] = 1,
+    ['n'] = 1,  ['o'] = 1,  ['p'] = 1,  ['q'] = 1,  ['r'] = 1,  ['s'] = 1,  ['t'] = 1,  ['u'] = 1,
+    ['v'] = 1,  ['w'] = 1,  ['x'] = 1,  ['y'] = 1,  ['z'] = 1,  ['{'] = 2,  ['|'] = 2,  ['}'] = 2,
+    ['~'] = 2,  [0xa1] = 1, [0xa3] = 1, [0xa4] = 1, [0xa5] = 1, [0xa7] = 1, [0xbf] = 1, [0xc4] = 1,
+    [0xc5] = 1, [0xc6] = 1, [0xc7] = 1, [0xc9] = 1, [0xd1] = 1, [0xd6] = 1, [0xd8] = 1, [0xdc] = 1,
+    [0xdf] = 1, [0xe0] = 1, [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe8] = 1, [0xe9] = 1, [0xec] = 1,
+    [0xf1] = 1, [0xf2] = 1, [0xf6] = 1, [0xf8] = 1, [0xf9] = 1, [0xfc] = 1,
+};
+
+enum { OUTSIDE = 0xfffd }; /* stands for bytes that are no UTF-8; not in GSM-7 */
+
+static uint32_t septets_of(uint32_t c)
+{
+    if (c < 256)
+        return latin_septets[c];
+    switch (c) {
+    case 0x0393: /* Gamma */
+    case 0x0394: /* Delta */
+    case 0x0398: /* Theta */
+    case 0x039b: /* Lambda */
+    case 0x039e: /* Xi */
+    case 0x03a0: /* Pi */
+    case 0x03a3: /* Sigma */
+    case 0x03a6: /* Phi */
+    case 0x03a8: /* Psi */
+    case 0x03a9: /* Omega */
+        return 1;
+    case 0x20ac: /* euro */
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+static uint32_t next_code_point(struct bytes text, size_t *at)
+{
+    const unsigned char *p = (const unsigned char *)text.at + *at;
+    size_t left = text.size - *at;
+    uint32_t size = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
+    if (size == 1) {
+        *at += 1;
+        return p[0];
+    }
+    if (size == 0 || size > left || p[0] > 0xf4) {
+        *at += 1;
+        return OUTSIDE;
+    }
+    uint32_t c = p[0] & (0xffu >> (size + 1));
+    for (uint32_t i = 1; i < size; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            *at += 1;
+            return OUTSIDE;
+        }
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    *at += size;
+    return c;
+}
+
+struct packing {
+    uint32_t units, segments, room;
+};
+
+static void pack(struct packing *p, uint32_t units, uint32_t each)
+{
+    if (units > p->room) {
+        p->segments++;
+        p->room = each;
+    }
+    p->room -= units;
+    p->units += units;
+}
+
+struct segments segments_count(struct bytes text)
+{
+    struct packing gsm7 = {0}, ucs2 = {0};
+    uint32_t code_points = 0;
+    bool all_gsm7 = true;
+    for (size_t at = 0; at < text.size; code_points++) {
+        uint32_t c = next_code_point(text, &at), septets = septets_of(c);
+        all_gsm7 &= septets > 0;
+        pack(&gsm7, septets, GSM7_EACH);
+        pack(&ucs2, c > 0xffff ? 2 : 1, UCS2_EACH);
+    }
+    const struct packing *p = all_gsm7 ? &gsm7 : &ucs2;
+    uint32_t fits_one = all_gsm7 ? GSM7_ONE : UCS2_ONE;
+    return (struct segments){
+        .encoding = all_gsm7 ? CARILLON__V1__ENCODING__ENCODING_GSM7
+                             : CARILLON__V1__ENCODING__ENCODING_UCS2,
+        .units = p->units,
+        .segments = p->units == 0          ? 0
+                    : p->units <= fits_one ? 1
+                                           : p->segments,
+        .code_points = code_points,
+    };
+}
