@@ -18,6 +18,7 @@
 #include "domain/kinds.h"
 #include "domain/template.h"
 #include "domain/tenant.h"
+#include "domain/zones.h"
 
 enum { LEGS_MAX = 16 };
 
@@ -32,10 +33,6 @@ enum decision {
     DECISION_COUNT
 };
 
-/* Every reason code of the rules, in one list: REASON_NONE, REASON_TOO_LATE ... and
- * the reasons of outcomes that are no refusals (no_answer, claims_lost ...). */
-enum reason; /* domain/kinds.h */
-
 /* One channel and address of an event. A refusal of the event as a whole is one leg
  * with channel CHANNEL_UNSPECIFIED. */
 struct leg {
@@ -43,7 +40,8 @@ struct leg {
     struct bytes address; /* in normal form: E.164; e-mail lower-cased; token */
     enum decision decision;
     enum reason reason;
-    const char *detail; /* NULL or text that outlives the case */
+    const char *detail; /* NULL, static, or in the case's arena */
+    bool by_state;      /* refused by JUDGE_STATE, which asks it anew the next time */
 
     struct bytes zone; /* set when the leg reached section 7 of the rules */
     Carillon__V1__ZoneSource zone_source;
@@ -61,20 +59,33 @@ struct leg {
     uint32_t refused_by; /* index into judge_gates, or JUDGE_GATE_NONE */
 };
 
+/* The order of reasons. */
+enum judge_gate {
+    /* clang-format off */
+    JUDGE_G1, JUDGE_G2, JUDGE_G3, JUDGE_G4, JUDGE_G5, JUDGE_G6,
+    JUDGE_G7, JUDGE_G8, JUDGE_G9, JUDGE_G10, JUDGE_G11, JUDGE_G12,
+    JUDGE_C1, JUDGE_C2, JUDGE_C3, JUDGE_C4, JUDGE_C5,
+    JUDGE_C6, JUDGE_C7, JUDGE_C8, JUDGE_C9, JUDGE_C10,
+    JUDGE_T4, JUDGE_Q3, JUDGE_O3, JUDGE_O2, JUDGE_O1,
+    JUDGE_GATE_COUNT,
+    /* clang-format on */
+};
 #define JUDGE_GATE_NONE UINT32_MAX
 
-/* The ids of the order of reasons: G1 ... G12, C1 ... C10, T4, Q3, O3, O2, O1. */
+/* Their ids, "G1" ... "O1". */
 extern const char *const judge_gates[];
 extern const uint32_t judge_gate_count;
-/* Whether gate `index` concerns the kind (those that do not are not listed). */
+/* Whether gate `index` concerns the kind (those that do not are not listed). NULL, an
+ * unknown kind, concerns G1 alone. */
 bool judge_gate_concerns(uint32_t index, const struct kind_row *kind);
 
 /* Settings that the whole process shares; filled from the config. */
 struct judge {
-    const char *platform_zone;    /* "UTC" */
-    int64_t request_deadline_ms;  /* 10,000 */
-    int64_t dedup_window_ms;      /* 72 h */
-    bool sms_carries_media;       /* the route's adapter has a media field */
+    struct zones *zones;
+    const char *platform_zone;              /* "UTC" */
+    int64_t request_deadline_ms;            /* 10,000 */
+    int64_t dedup_window_ms;                /* 72 h */
+    bool sms_carries_media;                 /* the route's adapter has a media field */
     const struct named_template *templates; /* the config's; NULL where none */
     uint32_t template_count;
 };
@@ -92,6 +103,7 @@ struct judge_state {
 struct judge_case {
     /* in */
     const Carillon__V1__Event *event;
+    const char *undecoded;       /* the path that decoding stumbled over (G1); NULL: it did not */
     const struct tenant *tenant; /* never NULL: tenant_none where there are no settings */
     struct judge_state state;    /* read by JUDGE_STATE and JUDGE_ALL */
     int64_t record_ms;           /* the record's timestamp: default of created_at */
@@ -106,11 +118,33 @@ struct judge_case {
     bool refused; /* as a whole: legs[0] says why */
     /* C3 is open: the legs are candidates of which JUDGE_STATE keeps exactly one. */
     bool pick_one;
+    /* JUDGE_PLAN of an event that nothing may leave of yet (not due, or its hours are
+     * closed): only G1, G2, G3, G12's count and Q3 were asked (Q7). legs[0], without a
+     * channel, says until when it waits; then it is planned again. */
+    bool early;
+
+    /* of JUDGE_PLAN, for all legs (Q1) */
+    struct bytes zone;
+    Carillon__V1__ZoneSource zone_source;
+    const struct zone *zone_alone; /* NULL: guessed_zones must all be open */
+    struct zone_set guessed_zones;
 };
 
 /* Judges; idempotent for the same scope. JUDGE_STATE needs a case that JUDGE_PLAN did
- * not refuse; it may refuse legs or the event, and settles pick_one. */
+ * not refuse; it may refuse legs or the event, settles pick_one, and sees to it that
+ * the hours are open by now_ms. Where it refuses the event, every leg tells why. */
 void judge(const struct judge *rules, enum judge_scope scope, struct judge_case *c);
+
+/* Makes a gate that is asked outside (C9, O2, O1) refuse a leg. */
+void judge_refuse(struct leg *leg, enum judge_gate gate, enum decision decision, enum reason reason,
+                  const char *detail);
+
+/* Whose documents speak about an event, each in normal form; size 0: nobody's. */
+struct judge_subjects {
+    struct bytes sms, email, customer, booking;
+};
+void judge_subjects(const Carillon__V1__Event *event, const struct tenant *tenant,
+                    struct arena *arena, struct judge_subjects *out);
 
 /* Every (channel, address in normal form) that the event could go to under any
  * settings: what a refusal asks claims for. Returns how many (at most LEGS_MAX); only
