@@ -52,7 +52,7 @@ struct config {
     struct config_settings is; /* config->is.kafka.session_timeout_ms */
     char *path;                /* the file; NULL where read from a text */
     char *folder;              /* relative paths begin here */
-    struct yaml *yaml;         /* positions, for later findings */
+    struct tree *tree;         /* positions, for later findings */
 };
 
 /* NULL where a finding is an error. `environment` is like environ; NULL: none. */
