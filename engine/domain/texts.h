@@ -10,21 +10,17 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "carillon/v1/event.pb-c.h"
-#include "carillon/v1/tenant.pb-c.h"
 #include "domain/template.h"
+#include "domain/tenant.h"
 #include "domain/zones.h"
 
 struct texts_input {
     const Carillon__V1__Event *event;
-    Carillon__V1__Kind kind;
-    Carillon__V1__Class class;
+    const struct kind_row *kind;
     Carillon__V1__Channel channel;
-
-    const Carillon__V1__Tenant *tenant;            /* NULL: no settings */
-    const struct named_template *tenant_templates; /* compiled; all rows of the tenant */
-    uint32_t tenant_template_count;
-    const struct named_template *config_templates;
-    uint32_t config_template_count;
+    const struct tenant *tenant;            /* never NULL */
+    const struct named_template *templates; /* the config's */
+    uint32_t template_count;
 
     int64_t due_ms;          /* a booking in another year than this shows its year */
     const struct zone *zone; /* of rule Q1, in which times are shown; NULL: UTC */
@@ -47,11 +43,3 @@ MUST_USE enum err texts_fill(const struct texts_input *input, struct arena *aren
 /* How `template` is written in explain and outcomes; NULL for none. A text of the
  * config is `content` there, like any that is not the tenant's. */
 const char *texts_source_name(enum template_source source);
-
-/* A time as the default texts show it: "mardi 3 mars à 14 h 30", "Tue 3 March, 2:30 pm".
- * With GSM-7 letters only where asked. */
-struct texts_time_options {
-    bool with_year, with_offset, gsm7_only;
-};
-void texts_write_time(struct writer *w, struct bytes locale, int64_t wall_ms, int32_t offset_s,
-                      struct texts_time_options options);
