@@ -32,14 +32,11 @@ static struct texts_input input_of(const struct judging *j, const struct leg *le
     int32_t offset_s;
     return (struct texts_input){
         .event = j->event,
-        .kind = j->kind->kind,
-        .class = j->kind->class,
+        .kind = j->kind,
         .channel = leg->channel,
-        .tenant = j->tenant->settings,
-        .tenant_templates = j->tenant->templates,
-        .tenant_template_count = j->tenant->template_count,
-        .config_templates = j->rules->templates,
-        .config_template_count = j->rules->template_count,
+        .tenant = j->tenant,
+        .templates = j->rules->templates,
+        .template_count = j->rules->template_count,
         .due_ms = c->due_ms,
         .zone = c->zone_alone ? c->zone_alone : c->guessed_zones.at[0],
         .zone_uncertain =
