@@ -1,0 +1,153 @@
+#include "domain/pb_build.h"
+
+#include "base/utf8.h"
+
+void pb_path_write(struct writer *w, const struct pb_path *path)
+{
+    if (!path || !path->up)
+        return;
+    pb_path_write(w, path->up);
+    if (!path->name && !path->entry) {
+        write_format(w, "[%zu]", path->index);
+        return;
+    }
+    const char *name = path->name ? path->name : *pb_entry_key(path->entry);
+    if (!name)
+        return;
+    if (w->size > 0)
+        write_char(w, '.');
+    /* A key of a map may be longer than any path: what fits must stay UTF-8. */
+    struct bytes text = {name, u64_min(strlen(name), w->max - w->size)};
+    text.size = utf8_valid_size(text);
+    write_slice(w, text);
+}
+
+void pb_fail(struct pb_error *error, const struct pb_path *path, const char *word)
+{
+    if (error->word)
+        return;
+    error->word = word;
+    struct writer w = writer_of(error->path, sizeof error->path - 1);
+    pb_path_write(&w, path);
+    error->path[w.size] = '\0';
+}
+
+void pb_error_write(struct writer *w, const struct pb_error *error)
+{
+    CHECK(error->word != NULL);
+    if (error->path[0])
+        write_format(w, "%s: ", error->path);
+    write_text(w, error->word);
+    if (error->place.line > 0)
+        write_format(w, " (line %u, column %u)", error->place.line, error->place.column);
+}
+
+/* protobuf-c does not carry the option map_entry; protoc names such messages. */
+bool pb_is_map(const ProtobufCFieldDescriptor *field)
+{
+    if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE)
+        return false;
+    const ProtobufCMessageDescriptor *type = field->descriptor;
+    size_t size = strlen(type->short_name);
+    return type->n_fields == 2 && size > 5 && strcmp(type->short_name + size - 5, "Entry") == 0 &&
+           strcmp(type->fields[0].name, "key") == 0;
+}
+
+bool pb_is_time(const ProtobufCMessageDescriptor *type)
+{
+    return type == &google__protobuf__timestamp__descriptor;
+}
+
+bool pb_enum_has(const ProtobufCEnumDescriptor *type, int value)
+{
+    return protobuf_c_enum_descriptor_get_value(type, value) != NULL;
+}
+
+ProtobufCMessage *pb_new(struct arena *arena, const ProtobufCMessageDescriptor *type)
+{
+    ProtobufCMessage *message = arena_take(arena, type->sizeof_message);
+    if (message)
+        type->message_init(message);
+    return message;
+}
+
+/* Every type that our messages have; the CHECK keeps a new .proto honest. */
+size_t pb_value_size(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_ENUM:
+    case PROTOBUF_C_TYPE_BOOL:
+        return 4;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return 8;
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_FLOAT:
+    case PROTOBUF_C_TYPE_DOUBLE:
+    case PROTOBUF_C_TYPE_BYTES:
+        break;
+    }
+    CHECK(type == PROTOBUF_C_TYPE_MESSAGE);
+    return 0;
+}
+
+_Static_assert(sizeof(protobuf_c_boolean) == 4 && sizeof(int) == 4 && sizeof(char *) == 8,
+               "pb_value_size");
+
+/* The capacity is the power of two above the count, at least 4: none need be kept. */
+static bool append(struct arena *arena, ProtobufCMessage *message,
+                   const ProtobufCFieldDescriptor *field, const union pb_value *value)
+{
+    size_t size = pb_value_size(field->type), *count = pb_count(message, field);
+    char **list = pb_member(message, field);
+    if (*count == 0 || (*count >= 4 && (*count & (*count - 1)) == 0)) {
+        char *larger = arena_take(arena, size * (*count == 0 ? 4 : 2 * *count));
+        if (!larger)
+            return false;
+        if (*count > 0)
+            memcpy(larger, *list, size * *count);
+        *list = larger;
+    }
+    memcpy(*list + size * (*count)++, value, size);
+    return true;
+}
+
+bool pb_put(struct arena *arena, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+            const union pb_value *value)
+{
+    bool unspecified = field->type == PROTOBUF_C_TYPE_ENUM && value->i32 == 0;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return unspecified || append(arena, message, field, value);
+    memcpy(pb_member(message, field), value, pb_value_size(field->type));
+    if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_STRING &&
+        field->type != PROTOBUF_C_TYPE_MESSAGE)
+        *pb_has(message, field) = !unspecified;
+    return true;
+}
+
+bool pb_put_entry(struct arena *arena, ProtobufCMessage *message,
+                  const ProtobufCFieldDescriptor *field, ProtobufCMessage *entry)
+{
+    char **key = pb_entry_key(entry), **value = pb_entry_value(entry);
+    if (!*key && !(*key = arena_copy(arena, (struct bytes){0})))
+        return false;
+    if (!*value && !(*value = arena_copy(arena, (struct bytes){0})))
+        return false;
+    ProtobufCMessage **entries = *(ProtobufCMessage ***)pb_member(message, field);
+    size_t count = *pb_count(message, field);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(*pb_entry_key(entries[i]), *key) == 0) {
+            entries[i] = entry;
+            return true;
+        }
+    return append(arena, message, field, &(union pb_value){.message = entry});
+}

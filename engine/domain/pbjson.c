@@ -1,0 +1,142 @@
+/* What else there is to ask of any message: names of enums, sizes of fields. */
+#include "domain/pb_build.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+/* Values of `OutcomeKind` begin with OUTCOME_KIND_, which is left out in JSON. */
+static size_t prefix_size(const ProtobufCEnumDescriptor *type)
+{
+    size_t size = 1;
+    for (const char *at = type->short_name; *at; at++)
+        size += at > type->short_name && *at >= 'A' && *at <= 'Z' ? 2 : 1;
+    return size;
+}
+
+void pb_write_enum(struct writer *w, const ProtobufCEnumDescriptor *type, int value)
+{
+    const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(type, value);
+    if (!found) {
+        write_i64(w, value);
+        return;
+    }
+    for (const char *at = found->name + prefix_size(type); *at; at++)
+        write_char(w, lower(*at));
+}
+
+static bool is_name(struct bytes text, const char *name)
+{
+    if (lower(text.at[0]) != lower(name[0]))
+        return false;
+    size_t i = 0;
+    while (i < text.size && name[i] && lower(text.at[i]) == lower(name[i]))
+        i++;
+    return i == text.size && name[i] == '\0';
+}
+
+enum err pb_enum_of(const ProtobufCEnumDescriptor *type, struct bytes text, int *value)
+{
+    size_t prefix = prefix_size(type);
+    for (uint32_t i = 0; text.size > 0 && i < type->n_values; i++) {
+        const char *name = type->values[i].name;
+        if (is_name(text, name + prefix) || is_name(text, name)) {
+            *value = type->values[i].value;
+            return ERR_OK;
+        }
+    }
+    return ERR_INVALID;
+}
+
+struct checker {
+    const struct pb_limit *limits;
+    uint32_t limit_count;
+    struct pb_error *error;
+};
+
+static const char too_long[] = "longer than its limit";
+
+static bool check_message(const struct checker *c, const ProtobufCMessage *message,
+                          const struct pb_path *path);
+
+static bool check_size(const struct checker *c, const char *text, uint32_t most,
+                       const struct pb_path *path)
+{
+    if (!text || most == 0 || strlen(text) <= most)
+        return true;
+    pb_fail(c->error, path, too_long);
+    return false;
+}
+
+static bool check_map(const struct checker *c, const ProtobufCMessage *message,
+                      const ProtobufCFieldDescriptor *field, const struct pb_limit *limit,
+                      const struct pb_path *path)
+{
+    ProtobufCMessage **entries = *(ProtobufCMessage ***)pb_member(message, field);
+    for (size_t i = 0; i < *pb_count(message, field); i++) {
+        struct pb_path here = {.up = path, .entry = entries[i]};
+        if (!check_size(c, *pb_entry_key(entries[i]), limit->keys, path) ||
+            !check_size(c, *pb_entry_value(entries[i]), limit->bytes, &here))
+            return false;
+    }
+    return true;
+}
+
+static bool check_list(const struct checker *c, const ProtobufCMessage *message,
+                       const ProtobufCFieldDescriptor *field, const struct pb_limit *limit,
+                       const struct pb_path *path)
+{
+    size_t count = *pb_count(message, field);
+    void **list = *(void ***)pb_member(message, field);
+    if (limit->count > 0 && count > limit->count) {
+        pb_fail(c->error, path, "too many entries");
+        return false;
+    }
+    if (pb_is_map(field))
+        return check_map(c, message, field, limit, path);
+    for (size_t i = 0; i < count; i++) {
+        struct pb_path here = {.up = path, .index = i};
+        if (field->type == PROTOBUF_C_TYPE_STRING && !check_size(c, list[i], limit->bytes, &here))
+            return false;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && !check_message(c, list[i], &here))
+            return false;
+    }
+    return true;
+}
+
+/* Fields and limits are both in the order of field numbers, so they are walked together. */
+static bool check_message(const struct checker *c, const ProtobufCMessage *message,
+                          const struct pb_path *path)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    uint32_t at = 0;
+    while (at < c->limit_count && c->limits[at].type != type)
+        at++;
+    for (uint32_t i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        struct pb_path here = {.up = path, .name = field->name};
+        struct pb_limit limit = {0};
+        if (at < c->limit_count && c->limits[at].type == type && c->limits[at].id == field->id)
+            limit = c->limits[at++];
+        bool fine = true;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED)
+            fine = check_list(c, message, field, &limit, &here);
+        else if (field->type == PROTOBUF_C_TYPE_STRING)
+            fine = check_size(c, *(char **)pb_member(message, field), limit.bytes, &here);
+        else if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(void **)pb_member(message, field))
+            fine = check_message(c, *(ProtobufCMessage **)pb_member(message, field), &here);
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
+enum err pb_check_sizes(const ProtobufCMessage *message, const struct pb_limit *limits,
+                        uint32_t limit_count, struct pb_error *error)
+{
+    struct checker c = {.limits = limits, .limit_count = limit_count, .error = error};
+    struct pb_path path = {0};
+    *error = (struct pb_error){0};
+    return check_message(&c, message, &path) ? ERR_OK : ERR_INVALID;
+}
