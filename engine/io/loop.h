@@ -35,8 +35,9 @@ const char *loop_backend(const struct loop *loop); /* "io_uring" or "epoll" */
  * (CLOCK_BOOTTIME) has come, then runs the callbacks of what completed and of timers
  * that are due. batch > 1: waits for that many completions, but at most 1 ms. */
 void loop_wait(struct loop *loop, uint64_t until_ns, uint32_t batch);
-void loop_wake(struct loop *loop);             /* any thread: loop_wait returns */
-uint64_t loop_now_ns(const struct loop *loop); /* read when loop_wait last woke */
+void loop_wake(struct loop *loop); /* any thread: loop_wait returns */
+/* Read when loop_wait woke, and again before tasks run. */
+uint64_t loop_now_ns(const struct loop *loop);
 
 struct loop_stats {
     uint64_t waits;       /* calls that could sleep */
@@ -75,6 +76,7 @@ struct loop_fd {
     bool watch_event; /* an eventfd: drained before `ready` */
     uint8_t watch;    /* LOOP_READ | LOOP_WRITE */
     uint8_t state;    /* the back end's */
+    int result;       /* the back end's */
     struct bytes sending;
 };
 
@@ -87,11 +89,13 @@ struct loop_events {
     void (*received)(struct loop_fd *f, struct bytes bytes, int error);
     /* `size` bytes were taken by the kernel, maybe fewer than given; or an error. */
     void (*sent)(struct loop_fd *f, size_t size, int error);
-    void (*accepted)(struct loop_fd *f, int fd); /* non-blocking, the callee's to keep */
+    void (*accepted)(struct loop_fd *f, int fd); /* the callee's to keep */
     void (*ready)(struct loop_fd *f, uint8_t what);
     void (*closed)(struct loop_fd *f); /* nothing is in flight: the memory is the owner's */
 };
 
+/* A TCP or unix stream socket as the back end wants it; -1: errno says why. */
+MUST_USE int loop_socket(const struct loop *loop, int family);
 void loop_add(struct loop *loop, struct loop_fd *f, int fd, const struct loop_events *events);
 void loop_connect(struct loop_fd *f, const struct sockaddr *address, socklen_t size); /* stays */
 void loop_receive(struct loop_fd *f);                  /* from now on, always */

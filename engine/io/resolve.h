@@ -18,6 +18,7 @@ void resolve_close(struct resolve *r); /* waiting queries are forgotten, not cal
 struct resolve_query {
     struct list_node node;
     void (*done)(struct resolve_query *q);
+    uint16_t port;
     enum err err;    /* ERR_OK, ERR_RESOLVE, ERR_TIMEOUT */
     const char *why; /* of a failure, in words; static */
     uint32_t count;

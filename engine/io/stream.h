@@ -56,10 +56,10 @@ MUST_USE enum err stream_write(struct stream *s, struct bytes bytes);
  * no room now. Nothing may come between the two calls. */
 MUST_USE char *stream_reserve(struct stream *s, size_t size);
 MUST_USE enum err stream_commit(struct stream *s, size_t size);
-/* Drops what the kernel did not take and ends the send in flight. `cancelled` is true
- * at once when none was; else `taken` (if anything was) and then `closed` with
- * ERR_CANCELLED follow. Nothing can be written any more. */
-void stream_cancel(struct stream *s);
+/* Ends the send in flight and drops what is queued; nothing can be written any more.
+ * True: nothing was in flight, so the count of bytes taken is final now. Else `closed`
+ * (ERR_CANCELLED, or the end that came first) follows the last `taken`. */
+MUST_USE bool stream_cancel(struct stream *s);
 
 uint64_t stream_written(const struct stream *s); /* all bytes so far, as `taken` counts */
 uint64_t stream_taken(const struct stream *s);

@@ -12,7 +12,7 @@ struct tls_options {
     const char *ca_file;   /* trusted roots, PEM; NULL: the system's */
     const char *cert_file; /* the chain we show, PEM; a server must */
     const char *key_file;
-    const char *const *alpn; /* protocols in order of preference, NULL at the end; or NULL */
+    bool h2; /* ALPN: offer (a server: prefer) h2 before http/1.1 */
 };
 
 struct tls_context;
@@ -36,8 +36,8 @@ struct tls_output {
 };
 /* host: for SNI and verification; NULL on a server's side. */
 MUST_USE struct tls *tls_open(struct tls_context *c, const char *host, struct tls_output *output);
-void tls_close(struct tls *t);   /* says goodbye into `output` when hands were shaken */
-void tls_discard(struct tls *t); /* says nothing */
+void tls_close(struct tls *t);
+void tls_goodbye(struct tls *t); /* into `output`; nothing can be written after it */
 
 void tls_feed(struct tls *t, struct bytes encrypted); /* borrowed until tls_read said ERR_AGAIN */
 /* ERR_OK: done. ERR_AGAIN: more must come. ERR_TLS: tls_why says why. */
