@@ -65,21 +65,25 @@ static uint64_t time_of(const struct slots *slots, uint32_t n)
     return UINT64_MAX;
 }
 
-bool slots_take(struct slots *slots, uint32_t units, uint64_t now_ns, uint64_t *next_ns)
+uint64_t slots_when_ns(struct slots *slots, uint32_t units, uint64_t now_ns)
 {
     CHECK(units > 0);
-    /* Units already in hand must not be lost while the last one comes: only slots that
-     * would be late even as the last of the text are thrown away. */
-    uint64_t last_ns = time_of(slots, units);
-    while (last_ns != UINT64_MAX && last_ns + slots->late_ns < now_ns) {
-        slots->wasted++;
-        drop(slots, 1);
-        last_ns = time_of(slots, units);
+    if (slots->saved > units - 1) { /* nobody waits for so many any more: no hoarding */
+        slots->wasted += slots->saved - (units - 1);
+        slots->saved = units - 1;
     }
-    *next_ns = last_ns;
-    if (last_ns > now_ns)
-        return false;
+    while (slots->saved < units - 1 && slots->run_count > 0 && slots->runs[0].first_ns <= now_ns) {
+        drop(slots, 1);
+        slots->saved++;
+    }
+    slots_expire(slots, now_ns);
+    return time_of(slots, units - slots->saved);
+}
+
+void slots_use(struct slots *slots, uint32_t units)
+{
+    CHECK(slots->saved < units);
     slots->used += units;
-    drop(slots, units);
-    return true;
+    drop(slots, units - slots->saved);
+    slots->saved = 0;
 }

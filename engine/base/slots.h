@@ -18,7 +18,8 @@ struct slots {
     struct slots_run runs[SLOTS_RUNS_MAX]; /* in order of time */
     uint32_t run_count;
     uint64_t late_ns;
-    uint64_t used, wasted; /* since start; reserved = used + wasted + slots_left */
+    uint32_t saved;        /* came while a text of several segments waits for its last one */
+    uint64_t used, wasted; /* since start; reserved = used + wasted + left + saved */
 };
 
 void slots_init(struct slots *slots, uint64_t late_ns);
@@ -38,7 +39,11 @@ uint32_t slots_left(const struct slots *slots);
 /* Throws away what is too late at now_ns. */
 void slots_expire(struct slots *slots, uint64_t now_ns);
 
-/* Takes `units` slots of which the last has come (a text of several segments costs as
- * many: never ahead of what was granted). False: none now; *next_ns says when to ask
- * again, UINT64_MAX when nothing is left to wait for. */
-MUST_USE bool slots_take(struct slots *slots, uint32_t units, uint64_t now_ns, uint64_t *next_ns);
+/* When `units` slots could be used: the time of the last of them (a text of several
+ * segments costs as many, and never leaves ahead of what was granted; slots that come
+ * before its last one are saved for it). At or before now_ns: now. UINT64_MAX: more must
+ * be reserved. Throws away what came too late. */
+uint64_t slots_when_ns(struct slots *slots, uint32_t units, uint64_t now_ns);
+
+/* Uses them: slots_when_ns just said so. */
+void slots_use(struct slots *slots, uint32_t units);

@@ -184,8 +184,7 @@ bool job_close(struct jobs *jobs, struct job *job)
 void event_close(struct jobs *jobs, struct event *event)
 {
     CHECK(event->jobs_open == 0 && event->jobs.count == 0);
-    if (event->tenant_held)
-        tenant_release(event->tenant_held);
+    CHECK(event->tenant_ref == NULL);
     if (event->large) {
         size_t index = (size_t)(event->arena.at - jobs->large_blocks) / EVENT_LARGE_BLOCK;
         madvise(event->arena.at, EVENT_LARGE_BLOCK, MADV_DONTNEED); /* rare: gives it back */

@@ -76,8 +76,8 @@ struct event {
     bool large;          /* the block is one of the large ones */
     size_t decoded_used; /* of the arena, after decoding: judging again begins here */
     struct judge_case judged;
-    struct tenant *tenant_held; /* a holder's share of judged.tenant; NULL: tenant_none */
-    bool planned;               /* judged.legs are the event's legs, with a job each */
+    struct tenant_ref *tenant_ref; /* holds judged.tenant (stage/tenants); NULL: not yet */
+    bool planned;                  /* judged.legs are the event's legs, with a job each */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 };
@@ -155,7 +155,7 @@ struct job *job_open(struct jobs *jobs, struct event *event);
 /* Ends the job (in no list, not in the wheel). True: it was its event's last, and the
  * event is to be completed and closed by event_close. */
 MUST_USE bool job_close(struct jobs *jobs, struct job *job);
-void event_close(struct jobs *jobs, struct event *event);
+void event_close(struct jobs *jobs, struct event *event); /* its tenant_ref was put back */
 
 /* The only ways to change a state; an arrow that is not in the table is a CHECK. */
 void job_enter(struct jobs *jobs, struct job *job, enum job_state next);

@@ -9,7 +9,7 @@
 
 static struct record some_record(struct bytes value)
 {
-    static const struct record_header headers[] = {{BYTES("a"), BYTES("b")}};
+    static const struct record_header headers[] = {{{"a", 1}, {"b", 1}}};
     return (struct record){
         .key = BYTES("k"), .value = value, .headers = headers, .header_count = 1};
 }

@@ -8,6 +8,15 @@
 
 #include <cmocka.h>
 
+static bool slots_take(struct slots *slots, uint32_t units, uint64_t now_ns, uint64_t *next_ns)
+{
+    *next_ns = slots_when_ns(slots, units, now_ns);
+    if (*next_ns > now_ns)
+        return false;
+    slots_use(slots, units);
+    return true;
+}
+
 static void a_slot_is_used_from_its_time_until_it_is_late(void **state)
 {
     (void)state;
@@ -38,6 +47,29 @@ static void a_text_of_three_segments_waits_for_its_third_slot(void **state)
     assert_int_equal(next_ns, 150);
     assert_true(slots_take(&slots, 3, 151, &next_ns));
     assert_int_equal(slots_left(&slots), 1);
+}
+
+/* A slow route never holds three slots at once: they are saved as they come. */
+static void slots_are_saved_for_a_long_text_and_not_for_a_short_one(void **state)
+{
+    (void)state;
+    struct slots slots;
+    uint64_t next_ns;
+    slots_init(&slots, 5);
+    for (uint64_t i = 0; i < 2; i++) {
+        slots_put(&slots, 1000 * (i + 1), 1000, 1);
+        assert_false(slots_take(&slots, 3, 1000 * (i + 1), &next_ns));
+        assert_true(next_ns == UINT64_MAX);
+    }
+    slots_put(&slots, 3000, 1000, 1);
+    assert_false(slots_take(&slots, 3, 2999, &next_ns));
+    assert_true(slots_take(&slots, 3, 3000, &next_ns));
+    assert_int_equal(slots.used, 3);
+
+    slots_put(&slots, 4000, 1000, 1);
+    assert_false(slots_take(&slots, 2, 4000, &next_ns));
+    assert_false(slots_take(&slots, 1, 4001, &next_ns)); /* the saved one is thrown away */
+    assert_int_equal(slots.wasted, 1);
 }
 
 static void late_slots_are_thrown_away_in_one_step(void **state)
@@ -100,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_is_used_from_its_time_until_it_is_late),
         cmocka_unit_test(a_text_of_three_segments_waits_for_its_third_slot),
+        cmocka_unit_test(slots_are_saved_for_a_long_text_and_not_for_a_short_one),
         cmocka_unit_test(late_slots_are_thrown_away_in_one_step),
         cmocka_unit_test(no_window_sees_more_than_the_limit),
     };

@@ -1,0 +1,109 @@
+/* Where legs leave: limits, provider accounts and routes of a shard, shared by the
+ * stages schedule and send. A route = account x sender x channel; a limit is what
+ * Redis grants slots for, of a route or of an account over all its routes.
+ *
+ * Every job between schedule and its call holds a promise: its segments in each limit of
+ * its route and one place in its account, so that no more legs are claimed than can be
+ * started. route_promise and route_unpromise are the only way to count them. */
+#pragma once
+
+#include "base/slots.h"
+#include "domain/adapter.h"
+#include "io/http.h"
+#include "stage/job.h"
+
+enum { ROUTE_LIMITS_MAX = 2 };
+
+struct limit {
+    const char *key;      /* s1:{name} */
+    const char *cool_key; /* s1:{name}:cool */
+    uint64_t interval_us;
+    struct slots slots;
+    uint32_t promised; /* slots that jobs on their way will use */
+    uint32_t wanted;   /* slots that queued jobs would use */
+    bool asking;       /* a reservation is under way */
+    uint64_t ask_ns;   /* not before: Redis said so, or it failed */
+    uint64_t reserved; /* since start */
+};
+
+struct account { /* at a provider */
+    const char *name;
+    uint32_t index; /* label of metrics */
+    const struct adapter *adapter;
+    struct http_origin *origin;
+    uint32_t in_flight_max, in_flight;
+    uint32_t promised; /* jobs on their way to a call */
+    int64_t idempotency_window_ms;
+};
+
+struct route {
+    const char *name;
+    uint32_t index;
+    Carillon__V1__Channel channel;
+    struct account *account;
+    struct limit *limits[ROUTE_LIMITS_MAX];
+    uint32_t limit_count;
+    struct bytes from, from_name, reply_to;
+    const char *const *countries; /* none: all */
+    uint32_t country_count;
+    uint64_t closed_until_ns; /* throttled, or the sender is refused: local part of a cool-down */
+    uint64_t backoff_ns;      /* of the sender's refusals: doubles up to 5 min */
+    struct list queue[2];     /* due, waiting for slots; urgent first */
+    struct list ready;        /* admitted, waiting for connection and slot */
+};
+
+struct routes {
+    struct limit *limits;
+    struct account *accounts;
+    struct route *all;
+    uint32_t limit_count, account_count, count;
+};
+
+static inline uint32_t route_units(const struct job *job)
+{
+    return job->leg && job->leg->segments > 0 ? job->leg->segments : 1;
+}
+
+static inline void route_promise(struct job *job)
+{
+    CHECK(job->slots_promised == 0);
+    struct route *route = job->route;
+    job->slots_promised = route_units(job);
+    for (uint32_t i = 0; i < route->limit_count; i++)
+        route->limits[i]->promised += job->slots_promised;
+    route->account->promised++;
+}
+
+static inline void route_unpromise(struct job *job)
+{
+    if (job->slots_promised == 0)
+        return;
+    struct route *route = job->route;
+    CHECK(route->account->promised > 0);
+    for (uint32_t i = 0; i < route->limit_count; i++) {
+        CHECK(route->limits[i]->promised >= job->slots_promised);
+        route->limits[i]->promised -= job->slots_promised;
+    }
+    route->account->promised--;
+    job->slots_promised = 0;
+}
+
+/* A job in its route's queue, and out of it again. */
+static inline void route_queue(struct job *job, struct list *queue)
+{
+    for (uint32_t i = 0; i < job->route->limit_count; i++)
+        job->route->limits[i]->wanted += route_units(job);
+    list_push(queue, &job->node);
+}
+
+static inline void route_unqueue(struct job *job, struct list *queue)
+{
+    for (uint32_t i = 0; i < job->route->limit_count; i++) {
+        CHECK(job->route->limits[i]->wanted >= route_units(job));
+        job->route->limits[i]->wanted -= route_units(job);
+    }
+    list_remove(queue, &job->node);
+}
+
+/* The first route that carries the leg; NULL: none is configured. */
+struct route *route_of(const struct routes *routes, const struct leg *leg);

@@ -1,0 +1,262 @@
+/* Waiting has two shapes. What is not due lies in the wheel. What is due lies in its
+ * route's queue, urgent ones first, until each limit of the route holds enough slots;
+ * the queue's length is also what is asked of Redis, one reservation per limit at a
+ * time. Priorities and fairness between tenants will choose inside the queue; nothing
+ * else would change. */
+#include "stage/schedule.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000 };
+
+static void on_reserved(struct redis_waiter *waiter, uint32_t index,
+                        const struct redis_reply *reply);
+
+void schedule_init(struct schedule *s, const struct schedule_options *options, uint64_t now_ns)
+{
+    *s = (struct schedule){.options = *options, .waiter = {on_reserved}, .now_ns = now_ns};
+    wheel_init(&s->wheel, NS_PER_MS, now_ns);
+}
+
+static struct list *queue_of(struct job *job)
+{
+    bool urgent = job->event->judged.kind->class == CARILLON__V1__CLASS__CLASS_URGENT;
+    return &job->route->queue[urgent ? 0 : 1];
+}
+
+/* A due job goes where slots are handed out. */
+static void enqueue(struct schedule *s, struct job *job, struct list *again, struct list *refused)
+{
+    struct jobs *jobs = s->options.jobs;
+    if (job->judge_again) {
+        list_push(again, &job->node);
+        return;
+    }
+    if (!job->leg) {
+        list_push(&s->unrouted, &job->node);
+        return;
+    }
+    if (!job->route)
+        job->route = route_of(s->options.routes, job->leg);
+    if (!job->route) {
+        job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_FAILED;
+        job->end.reason = REASON_BAD_REQUEST;
+        job->end.detail = "no route carries this channel";
+        list_push(refused, &job->node);
+        return;
+    }
+    job_wait(jobs, job, WAIT_SLOT);
+    route_queue(job, queue_of(job));
+}
+
+void schedule_put(struct schedule *s, struct list *jobs, struct list *refused)
+{
+    for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
+        struct job *job = job_of(n);
+        route_unpromise(job);
+        if (job->state != JOB_WAITING)
+            job_wait(s->options.jobs, job, job->due_ns > s->now_ns ? WAIT_DUE_LATER : WAIT_SLOT);
+        if (job->due_ns > s->now_ns || job->judge_again)
+            wheel_put(&s->wheel, &job->timer, job->due_ns);
+        else
+            enqueue(s, job, NULL, refused);
+    }
+}
+
+static bool is_expired(const struct schedule *s, const struct job *job)
+{
+    return claims_now_ms(s->options.claims, s->now_ns) >= job->event->judged.expires_ms;
+}
+
+/* Its time is over: asked for claims like every refusal, as one may have gone out. */
+static void expire(struct job *job)
+{
+    job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_EXPIRED;
+    job->end.reason = REASON_TOO_LATE;
+}
+
+/* How many slots of a limit can be in hand at once; a longer text collects its slots
+ * when it is admitted. */
+static uint64_t slots_most(const struct schedule *s, const struct limit *limit)
+{
+    return s->options.reserve_ahead_ns / 1000 / limit->interval_us + 1;
+}
+
+static bool has_slots(const struct schedule *s, const struct route *route, uint32_t units)
+{
+    for (uint32_t i = 0; i < route->limit_count; i++) {
+        const struct limit *limit = route->limits[i];
+        uint64_t need = limit->promised + (uint64_t)units;
+        if (limit->promised == 0)
+            need = u64_min(need, slots_most(s, limit));
+        if (slots_left(&limit->slots) < need)
+            return false;
+    }
+    return true;
+}
+
+/* Hands out what the limits and the account have room for; false: they have none. */
+static bool release_one(struct schedule *s, struct route *route, struct list *queue,
+                        struct list *due, struct list *refused)
+{
+    struct job *job = job_of(queue->first);
+    if (is_expired(s, job)) {
+        route_unqueue(job, queue);
+        expire(job);
+        list_push(refused, &job->node);
+        return true;
+    }
+    struct account *account = route->account;
+    if (account->in_flight + account->promised >= account->in_flight_max ||
+        !has_slots(s, route, route_units(job)))
+        return false;
+    route_unqueue(job, queue);
+    route_promise(job);
+    list_push(due, &job->node);
+    return true;
+}
+
+static void release(struct schedule *s, struct route *route, uint32_t room, struct list *due,
+                    struct list *refused)
+{
+    if (route->closed_until_ns > s->now_ns)
+        return;
+    for (int i = 0; i < 2; i++)
+        while (route->queue[i].count > 0 && due->count < room)
+            if (!release_one(s, route, &route->queue[i], due, refused))
+                return;
+}
+
+/* Asks for as many slots as the queues want and the next moments can hold. */
+static void reserve(struct schedule *s, uint32_t index)
+{
+    struct limit *limit = &s->options.routes->limits[index];
+    slots_expire(&limit->slots, s->now_ns);
+    uint32_t have = slots_left(&limit->slots);
+    uint64_t want = u64_min(limit->promised + (uint64_t)limit->wanted, slots_most(s, limit));
+    uint64_t ahead_us = s->options.reserve_ahead_ns / 1000;
+    if (limit->asking || have >= want || s->now_ns < limit->ask_ns || !slots_room(&limit->slots) ||
+        !claims_open(s->options.claims) || redis_room(s->options.redis) == 0)
+        return;
+    char interval[24], count[24], ahead[24];
+    struct writer wi = writer_of(interval, sizeof interval);
+    struct writer wc = writer_of(count, sizeof count);
+    struct writer wa = writer_of(ahead, sizeof ahead);
+    write_u64(&wi, limit->interval_us);
+    write_u64(&wc, want - have);
+    write_u64(&wa, ahead_us);
+    const struct bytes command[] = {
+        BYTES("FCALL"),       BYTES("reserve"),          BYTES("2"),
+        bytes_of(limit->key), bytes_of(limit->cool_key), writer_bytes(&wi),
+        writer_bytes(&wc),    writer_bytes(&wa)};
+    limit->asking = true;
+    redis_command(s->options.redis, command, countof(command), &s->waiter, index);
+}
+
+static uint64_t number_of(const struct redis_reply *reply)
+{
+    if (reply->type == REDIS_INTEGER)
+        return reply->integer > 0 ? (uint64_t)reply->integer : 0;
+    uint64_t n = 0;
+    for (size_t i = 0; i < reply->text.size && i < 19; i++)
+        if (reply->text.at[i] >= '0' && reply->text.at[i] <= '9')
+            n = n * 10 + (uint64_t)(reply->text.at[i] - '0');
+    return n;
+}
+
+/* granted, first_slot_us | wait_us, now_us. Redis's clock becomes ours by the offset
+ * that claims measured; both lie within half a round trip. */
+static void on_reserved(struct redis_waiter *waiter, uint32_t index,
+                        const struct redis_reply *reply)
+{
+    struct schedule *s = container_of(waiter, struct schedule, waiter);
+    struct limit *limit = &s->options.routes->limits[index];
+    uint64_t now_ns = clock_mono_ns();
+    limit->asking = false;
+    if (!reply || reply->type != REDIS_ARRAY || reply->element_count < 2) {
+        limit->ask_ns = now_ns + RETRY_NS;
+        return;
+    }
+    uint64_t granted = number_of(reply->elements[0]), when_us = number_of(reply->elements[1]);
+    if (granted == 0) {
+        metric_add(s->options.metrics, METRIC_SLOT_REFUSALS, 0, 0, 1);
+        limit->ask_ns = now_ns + u64_min(when_us * 1000, 10 * NS_PER_S);
+        return;
+    }
+    int64_t first_ns = (int64_t)(when_us * 1000) - s->options.claims->gate.offset_ms * 1000000;
+    CHECK(granted <= UINT32_MAX && first_ns > 0);
+    limit->reserved += granted;
+    metric_add(s->options.metrics, METRIC_SLOTS_RESERVED, 0, 0, granted);
+    slots_put(&limit->slots, (uint64_t)first_ns, limit->interval_us * 1000, (uint32_t)granted);
+}
+
+void schedule_take(struct schedule *s, uint64_t now_ns, uint32_t room, struct list *due,
+                   struct list *again, struct list *refused)
+{
+    s->now_ns = now_ns;
+    struct list ripe = {0};
+    wheel_take(&s->wheel, now_ns, TAKE_MAX, &ripe);
+    for (struct list_node *n = list_pop(&ripe); n; n = list_pop(&ripe))
+        enqueue(s, container_of(container_of(n, struct wheel_timer, node), struct job, timer),
+                again, refused);
+
+    while (s->unrouted.count > 0 && due->count < room)
+        list_push(due, list_pop(&s->unrouted));
+    struct routes *routes = s->options.routes;
+    for (uint32_t i = 0; i < routes->limit_count; i++)
+        slots_expire(&routes->limits[i].slots, now_ns);
+    for (uint32_t i = 0; i < routes->count; i++)
+        release(s, &routes->all[i], room, due, refused);
+    for (uint32_t i = 0; i < routes->limit_count; i++)
+        reserve(s, i);
+}
+
+uint64_t schedule_next_ns(const struct schedule *s)
+{
+    uint64_t next_ns = wheel_next_ns(&s->wheel);
+    const struct routes *routes = s->options.routes;
+    for (uint32_t i = 0; i < routes->limit_count; i++) {
+        const struct limit *limit = &routes->limits[i];
+        if (limit->wanted + limit->promised > 0 && !limit->asking)
+            next_ns = u64_min(next_ns, u64_max(limit->ask_ns, s->now_ns + NS_PER_MS));
+    }
+    for (uint32_t i = 0; i < routes->count; i++) {
+        const struct route *route = &routes->all[i];
+        if (route->queue[0].count + route->queue[1].count > 0)
+            next_ns = u64_min(next_ns, u64_max(route->closed_until_ns, s->now_ns + 5 * NS_PER_MS));
+    }
+    return next_ns;
+}
+
+static void drop_revoked_of(struct list *from, bool routed, struct list *out)
+{
+    for (struct list_node *n = from->first, *next; n; n = next) {
+        next = n->next;
+        struct job *job = job_of(n);
+        if (job->event->revoked && !(job->claim_ready && job->claim.held)) {
+            if (routed)
+                route_unqueue(job, from);
+            else
+                list_remove(from, n);
+            list_push(out, n);
+        }
+    }
+}
+
+void schedule_drop_revoked(struct schedule *s, struct list *out)
+{
+    drop_revoked_of(&s->unrouted, false, out);
+    for (uint32_t i = 0; i < s->options.routes->count; i++)
+        for (int j = 0; j < 2; j++)
+            drop_revoked_of(&s->options.routes->all[i].queue[j], true, out);
+    for (uint32_t i = 0; i < s->options.jobs->max; i++) {
+        struct job *job = &s->options.jobs->all[i];
+        if (wheel_holds(&job->timer) && job->event->revoked &&
+            !(job->claim_ready && job->claim.held)) {
+            wheel_remove(&s->wheel, &job->timer);
+            list_push(out, &job->node);
+        }
+    }
+}
