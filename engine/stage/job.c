@@ -157,6 +157,8 @@ struct job *job_open(struct jobs *jobs, struct event *event)
     job->claim_ready = false;
     job->admitted_ns = 0;
     job->call = NULL;
+    job->untold = 0;
+    job->truncated = false;
     job->end = (struct job_end){0};
     job->event = event;
     list_push(&event->jobs, &job->sibling);

@@ -107,6 +107,10 @@ struct job {
     /* send */
     struct call *call; /* while it is out */
 
+    /* settle: records of its end that are not acknowledged, TELL_* */
+    uint8_t untold;
+    bool truncated; /* its dead letter goes without the value */
+
     struct job_end end;
 };
 

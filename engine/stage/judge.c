@@ -1,0 +1,204 @@
+#include "stage/judge.h"
+
+#include "base/clock.h"
+
+enum { FULL_MS = 20 }; /* until a leg's place may have become free */
+
+static bool is_gate(uint32_t index, const char *id)
+{
+    return index != JUDGE_GATE_NONE && strcmp(judge_gates[index], id) == 0;
+}
+
+/* Q7: what may refuse an event before it is due; the rest is asked when it is. */
+static bool stands_before_due(const struct leg *leg)
+{
+    return is_gate(leg->refused_by, "G1") || is_gate(leg->refused_by, "G2") ||
+           is_gate(leg->refused_by, "G3") || is_gate(leg->refused_by, "Q3") ||
+           (is_gate(leg->refused_by, "G12") && leg->reason == REASON_TOO_MANY_ATTACHMENTS);
+}
+
+static bool goes(const struct leg *leg)
+{
+    return leg->decision == DECISION_SEND || leg->decision == DECISION_DEFER;
+}
+
+/* Q10: what waited for a window's end is spread, never past its expiry. The same leg
+ * always gets the same place. */
+static int64_t smear_of(const struct judge_options *options, const struct judge_case *c,
+                        const struct leg *leg)
+{
+    if (!leg->released || options->smear_ms <= 0 ||
+        c->kind->class == CARILLON__V1__CLASS__CLASS_URGENT)
+        return 0;
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < leg->address.size; i++)
+        hash = (hash ^ (unsigned char)leg->address.at[i]) * UINT64_C(1099511628211);
+    int64_t room_ms = i64_min(options->smear_ms, (c->expires_ms - leg->not_before_ms) / 2);
+    return room_ms > 0 ? (int64_t)((hash >> 16) % (uint64_t)room_ms) : 0;
+}
+
+static uint64_t mono_of(struct judge_now now, int64_t ms)
+{
+    return ms <= now.ms ? now.ns : now.ns + (uint64_t)(ms - now.ms) * NS_PER_MS;
+}
+
+static struct job *only_job(struct event *event)
+{
+    CHECK(event->jobs_open == 1);
+    return job_of_sibling(event->jobs.first);
+}
+
+/* Until `ms` the event is one job without a leg. */
+static void wait_whole(const struct judge_options *options, struct judge_now now,
+                       struct event *event, int64_t ms, bool quiet, struct list *judged)
+{
+    struct job *job = only_job(event);
+    event->arena.used = event->decoded_used; /* the plan is made anew then */
+    job->judge_again = true;
+    job->due_ns = mono_of(now, ms);
+    if (job->state == JOB_FRESH)
+        job_enter(options->jobs, job, JOB_JUDGED);
+    job_wait(options->jobs, job, quiet ? WAIT_QUIET_HOURS : WAIT_DUE_LATER);
+    list_push(judged, &job->node);
+}
+
+static void hand_out(const struct judge_options *options, struct judge_now now, struct job *job,
+                     struct leg *leg, struct list *judged, struct list *refused)
+{
+    const struct judge_case *c = &job->event->judged;
+    job->leg = leg;
+    if (job->state == JOB_FRESH)
+        job_enter(options->jobs, job, JOB_JUDGED);
+    if (!goes(leg)) {
+        job_refuse(job, leg);
+        list_push(refused, &job->node);
+        return;
+    }
+    int64_t at_ms = leg->not_before_ms;
+    job->judge_again = at_ms > now.ms;
+    if (job->judge_again)
+        at_ms += smear_of(options, c, leg);
+    job->due_ns = mono_of(now, at_ms);
+    if (job->judge_again)
+        job_wait(options->jobs, job, leg->moved ? WAIT_QUIET_HOURS : WAIT_DUE_LATER);
+    list_push(judged, &job->node);
+}
+
+/* When the event has to be looked at first; INT64_MAX: no leg goes. */
+static int64_t earliest_ms(const struct judge_options *options, const struct judge_case *c,
+                           bool *quiet)
+{
+    int64_t first_ms = INT64_MAX;
+    for (uint32_t i = 0; i < c->leg_count; i++) {
+        const struct leg *leg = &c->legs[i];
+        if (!goes(leg))
+            continue;
+        int64_t ms = leg->decision == DECISION_SEND
+                         ? leg->not_before_ms
+                         : leg->not_before_ms + smear_of(options, c, leg);
+        if (ms < first_ms) {
+            first_ms = ms;
+            *quiet = leg->moved;
+        }
+    }
+    return first_ms;
+}
+
+static bool all_stand_before_due(const struct judge_case *c)
+{
+    for (uint32_t i = 0; i < c->leg_count; i++)
+        if (!goes(&c->legs[i]) && !stands_before_due(&c->legs[i]))
+            return false;
+    return true;
+}
+
+static void fan_out(const struct judge_options *options, struct judge_now now, struct event *event,
+                    struct list *judged, struct list *refused)
+{
+    struct judge_case *c = &event->judged;
+    event->planned = true;
+    struct job *job = only_job(event);
+    if (c->pick_one) { /* C3: one candidate until the state is read */
+        job->judge_again = false;
+        job->due_ns = now.ns;
+        if (job->state == JOB_FRESH)
+            job_enter(options->jobs, job, JOB_JUDGED);
+        list_push(judged, &job->node);
+        return;
+    }
+    CHECK(c->leg_count > 0);
+    for (uint32_t i = 0; i < c->leg_count; i++) {
+        if (i > 0)
+            job = job_open(options->jobs, event);
+        hand_out(options, now, job, &c->legs[i], judged, refused);
+    }
+}
+
+static void judge_one(const struct judge_options *options, struct judge_now now,
+                      struct event *event, struct list *judged, struct list *refused)
+{
+    struct judge_case *c = &event->judged;
+    c->record_ms = event->record.timestamp_ms;
+    c->now_ms = now.ms;
+    c->arena = &event->arena;
+    judge(options->rules, JUDGE_PLAN, c);
+
+    bool quiet = false, early = c->due_ms > now.ms;
+    if (c->refused) {
+        if (early && !stands_before_due(&c->legs[0])) {
+            wait_whole(options, now, event, c->due_ms, false, judged);
+            return;
+        }
+        struct job *job = only_job(event);
+        event->planned = true;
+        job_refuse(job, &c->legs[0]);
+        list_push(refused, &job->node);
+        return;
+    }
+    if (!c->pick_one && jobs_room(options->jobs) + 1 < c->leg_count) {
+        /* Reading leaves room for one event's legs, so this one's turn comes. */
+        wait_whole(options, now, event, now.ms + FULL_MS, false, judged);
+        return;
+    }
+    int64_t first_ms = earliest_ms(options, c, &quiet);
+    if (first_ms == INT64_MAX && early && !all_stand_before_due(c))
+        first_ms = c->due_ms;
+    if (first_ms != INT64_MAX && first_ms > now.ms)
+        wait_whole(options, now, event, first_ms, quiet, judged);
+    else
+        fan_out(options, now, event, judged, refused);
+}
+
+void judge_all(const struct judge_options *options, struct judge_now now, struct list *events,
+               struct list *judged, struct list *refused)
+{
+    for (struct list_node *n = list_pop(events); n; n = list_pop(events))
+        judge_one(options, now, event_of(n), judged, refused);
+}
+
+void judge_leg_again(const struct judge_options *options, struct judge_now now, struct job *job,
+                     struct list *judged, struct list *refused)
+{
+    struct judge_case *c = &job->event->judged;
+    struct judge_case again = {.event = c->event,
+                               .tenant = c->tenant,
+                               .record_ms = c->record_ms,
+                               .now_ms = now.ms,
+                               .arena = c->arena};
+    judge(options->rules, JUDGE_PLAN, &again);
+    struct leg *leg = job->leg;
+    for (uint32_t i = 0; i < again.leg_count && !again.refused; i++) {
+        if (again.legs[i].channel == leg->channel &&
+            bytes_equal(again.legs[i].address, leg->address)) {
+            *leg = again.legs[i];
+            hand_out(options, now, job, leg, judged, refused);
+            return;
+        }
+    }
+    /* The event is refused now, or has lost this leg. */
+    leg->decision = again.refused ? again.legs[0].decision : DECISION_SUPPRESSED;
+    leg->reason = again.refused ? again.legs[0].reason : REASON_KIND_DISABLED;
+    leg->detail = again.refused ? again.legs[0].detail : NULL;
+    leg->refused_by = again.refused ? again.legs[0].refused_by : JUDGE_GATE_NONE;
+    hand_out(options, now, job, leg, judged, refused);
+}

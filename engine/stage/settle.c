@@ -1,0 +1,141 @@
+#include "stage/settle.h"
+
+#include "stage/settle_record.h"
+
+#include <stdlib.h>
+
+bool settle_init(struct settle *settle, const struct settle_options *options)
+{
+    *settle = (struct settle){.options = *options};
+    settle->record = malloc(SETTLE_RECORD_MAX);
+    return settle->record != NULL;
+}
+
+void settle_deinit(struct settle *settle)
+{
+    free(settle->record);
+    *settle = (struct settle){0};
+}
+
+void settle_enter(struct settle *settle, struct list *ended)
+{
+    for (struct list_node *n = ended->first; n; n = n->next) {
+        struct job *job = job_of(n);
+        CHECK(job->end.outcome != CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED);
+        route_unpromise(job);
+        if (job->state != JOB_SETTLING)
+            job_enter(settle->options.jobs, job, JOB_SETTLING);
+    }
+}
+
+/* False: the sink is full, later. */
+static bool tell_outcome(struct settle *settle, struct job *job)
+{
+    struct settle_headers headers;
+    struct writer w = writer_of(settle->record, SETTLE_RECORD_MAX);
+    CHECK(settle_write_outcome(settle, job, &w)); /* all that it copies is bounded */
+    settle_outcome_headers(settle, job, &headers);
+    const char *key = job->event->judged.event->event_id;
+    return sink_put(settle->options.sink, settle->options.topic_outcomes, SINK_PARTITION_BY_KEY,
+                    bytes_of(key), writer_bytes(&w), headers.at, headers.count, job) == ERR_OK;
+}
+
+static bool tell_dead(struct settle *settle, struct job *job, int64_t now_ms)
+{
+    struct settle_headers headers;
+    const struct record *record = &job->event->record;
+    for (;;) {
+        settle_dead_headers(job, now_ms, &headers);
+        struct bytes value = job->truncated ? BYTES("") : record->value;
+        if (!value.at)
+            value = BYTES(""); /* a null value was the fault, not a wish to delete */
+        enum err err =
+            sink_put(settle->options.sink, settle->options.topic_dead, SINK_PARTITION_BY_KEY,
+                     record->key, value, headers.at, headers.count, job);
+        if (err != ERR_TOO_LARGE || job->truncated)
+            return err == ERR_OK;
+        job->truncated = true;
+    }
+}
+
+/* Produces one record of the job, the dead letter first. The report then decides what
+ * follows, so a job has at most one record under way. */
+static bool tell(struct settle *settle, struct job *job, int64_t now_ms)
+{
+    return job->untold & TELL_DEAD ? tell_dead(settle, job, now_ms) : tell_outcome(settle, job);
+}
+
+static void send_unsent(struct settle *settle, int64_t now_ms)
+{
+    while (settle->unsent.count > 0) {
+        struct job *job = job_of(settle->unsent.first);
+        if (!tell(settle, job, now_ms))
+            return;
+        list_remove(&settle->unsent, &job->node);
+        list_push(&settle->out, &job->node);
+    }
+}
+
+void settle_put(struct settle *settle, struct list *jobs, int64_t now_ms)
+{
+    for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
+        struct job *job = job_of(n);
+        CHECK(job->state == JOB_SETTLING);
+        if (job->end.settled_at_ms == 0)
+            job->end.settled_at_ms = now_ms;
+        job->untold = (uint8_t)((job->end.letter_only ? 0 : TELL_OUTCOME) |
+                                (job->end.dead_letter ? TELL_DEAD : 0));
+        CHECK(job->untold != 0);
+        list_push(&settle->unsent, n);
+    }
+    send_unsent(settle, now_ms);
+}
+
+static void on_report(const struct sink_report *report, void *context)
+{
+    struct settle *settle = context;
+    struct job *job = report->opaque;
+    list_remove(&settle->out, &job->node);
+    uint8_t was = job->untold & TELL_DEAD ? TELL_DEAD : TELL_OUTCOME;
+    if (report->err == ERR_OK) {
+        job->untold = (uint8_t)(job->untold & ~was);
+    } else {
+        metric_add(settle->options.metrics, METRIC_PRODUCE_RETRIES, 0, 0, 1);
+        if (report->err == ERR_TOO_LARGE && was == TELL_DEAD)
+            job->truncated = true;
+    }
+    list_push(job->untold == 0 ? &settle->told : &settle->unsent, &job->node);
+}
+
+static void count(struct settle *settle, const struct job *job, int64_t now_ms)
+{
+    struct metrics *m = settle->options.metrics;
+    uint32_t channel = job->leg ? job->leg->channel : CARILLON__V1__CHANNEL__CHANNEL_UNSPECIFIED;
+    if (job->end.letter_only)
+        metric_add(m, METRIC_DEAD_RECORDS, 0, 0, 1);
+    else
+        metric_add(m, METRIC_OUTCOMES, channel, job->end.outcome, 1);
+    if (job->end.reason != REASON_NONE)
+        metric_add(m, METRIC_REASONS, job->end.reason, 0, 1);
+    if (job->end.replay)
+        metric_add(m, METRIC_REPLAYS, 0, 0, 1);
+    if (job->end.dup_risk)
+        metric_add(m, METRIC_DUP_RISKS, 0, 0, 1);
+    metric_set(m, METRIC_LAST_SETTLED, 0, (uint64_t)now_ms);
+}
+
+void settle_take(struct settle *settle, int64_t now_ms, struct list *out)
+{
+    while (sink_take(settle->options.sink, on_report, settle) > 0)
+        continue;
+    send_unsent(settle, now_ms);
+    for (struct list_node *n = list_pop(&settle->told); n; n = list_pop(&settle->told)) {
+        count(settle, job_of(n), now_ms);
+        list_push(out, n);
+    }
+}
+
+uint32_t settle_pending(const struct settle *settle)
+{
+    return settle->unsent.count + settle->out.count + settle->told.count;
+}
