@@ -1,4 +1,38 @@
-int main(void)
+/* carillon's command line: one table of subcommands, each with a file of its own. */
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
+    const char *help;
+} commands[] = {
+    {"version", version_main, "version and the libraries in use"},
+};
+
+static void usage(FILE *out)
 {
-    return 64;
+    fprintf(out, "usage: carillon COMMAND [OPTION ...]\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "\nExit codes: 0 done, 64 usage, 65 bad input, 69 unreachable, 78 bad config.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "carillon: no command '%s'; `carillon help` lists them\n", argv[1]);
+    return EXIT_USAGE;
 }

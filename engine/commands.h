@@ -1,0 +1,6 @@
+/* The subcommands, by the file that has them. */
+#pragma once
+
+enum { EXIT_DONE = 0, EXIT_USAGE = 64, EXIT_DATA = 65, EXIT_AWAY = 69, EXIT_CONFIG = 78 };
+
+int version_main(int argc, char **argv);
