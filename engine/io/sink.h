@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/record.h"
-#include "io/source.h" /* kafka_options */
+#include "io/kafka.h"
 
 struct sink;
 
@@ -25,8 +25,8 @@ struct sink_options {
     uint32_t queued_max;          /* 0: 100,000 records under way */
 };
 
-/* NULL: the options are refused, and `why` (256 bytes) says it. Never waits for a broker. */
-struct sink *sink_open(const struct sink_options *options, char why[256]);
+/* NULL: the options are refused, and `why` says it. Never waits for a broker. */
+struct sink *sink_open(const struct sink_options *options, char why[KAFKA_WHY_SIZE]);
 int sink_fd(const struct sink *sink);
 
 /* Copies. ERR_AGAIN: too much is under way. ERR_TOO_LARGE: no broker would take it. On any
@@ -45,23 +45,14 @@ struct sink_report {
 };
 typedef void sink_report_fn(const struct sink_report *report, void *context);
 
-/* Hands out what was reported; returns how many, 0: nothing is waiting. */
+/* Hands out what was reported. 0: nothing is waiting any more. */
 uint32_t sink_take(struct sink *sink, sink_report_fn *report, void *context);
 
 /* Records put and not yet reported. */
 uint32_t sink_pending(const struct sink *sink);
 
-/* Sends what lingers now, without waiting (at shutdown). */
-void sink_flush(struct sink *sink);
-
-/* As source_health; `fatal_count` is how many instances were given up. */
-struct sink_health {
-    bool up;
-    uint64_t since_ns;
-    uint64_t fatal_count;
-    char error[200];
-};
-void sink_health(const struct sink *sink, struct sink_health *out);
+void sink_health(const struct sink *sink, struct kafka_health *out);
+uint64_t sink_fatal_count(const struct sink *sink); /* instances given up */
 
 /* Gives up what is still under way; no reports follow. */
 void sink_close(struct sink *sink);

@@ -14,31 +14,9 @@
 
 #include "base/err.h"
 #include "base/record.h"
+#include "io/kafka.h"
 
 struct source;
-
-/* name=value, as librdkafka spells it; for what the config passes through. */
-struct kafka_property {
-    const char *name, *value;
-};
-
-/* Properties that the design does not leave to the config, and why. `source` and `sink`
- * refuse them; `check` says the reason. */
-struct kafka_forbidden {
-    const char *name, *reason;
-};
-extern const struct kafka_forbidden kafka_forbidden[];
-extern const uint32_t kafka_forbidden_count;
-/* The reason why `name` may not be set; NULL: it may. */
-const char *kafka_forbidden_reason(const char *name);
-
-/* Where brokers and credentials are: the same for source, sink and set-up. */
-struct kafka_options {
-    const char *bootstrap;
-    const char *client_id;
-    const struct kafka_property *properties;
-    uint32_t property_count;
-};
 
 struct source_topic {
     const char *name;
@@ -48,13 +26,12 @@ struct source_topic {
 struct source_options {
     struct kafka_options kafka;
     const char *group;
-    const char *instance_id; /* static membership; NULL: dynamic */
+    const char *instance_id; /* static membership, another one for each handle; NULL: dynamic */
     const struct source_topic *topics;
     uint32_t topic_count;
-    uint32_t session_timeout_ms;   /* 0: 12,000 */
-    uint32_t heartbeat_ms;         /* 0: 3,000, at most a third of the session */
-    uint32_t max_poll_interval_ms; /* 0: 300,000 */
-    uint32_t queued_kbytes;        /* 0: 16,384, per lane */
+    uint32_t session_timeout_ms; /* 0: 12,000 */
+    uint32_t heartbeat_ms;       /* 0: 3,000, at most a third of the session */
+    uint32_t queued_kbytes;      /* 0: 16,384, per lane */
 };
 
 enum source_lane { SOURCE_MAIN, SOURCE_URGENT, SOURCE_LANES };
@@ -78,7 +55,7 @@ enum source_event_kind {
 
 struct source_event {
     enum source_event_kind kind;
-    struct record record; /* key and value: `at` is NULL where there is none */
+    struct record record; /* `at` is NULL where there is no key, no value; all its headers */
     uint32_t topic;       /* of the record: index into options.topics */
     int32_t partition;
     int64_t offset;
@@ -88,8 +65,8 @@ struct source_event {
     bool lost; /* revoked: the group goes on without us already */
 };
 
-/* NULL: the options are refused, and `why` (256 bytes) says it. Never waits for a broker. */
-struct source *source_open(const struct source_options *options, char why[256]);
+/* NULL: the options are refused, and `why` says it. Never waits for a broker. */
+struct source *source_open(const struct source_options *options, char why[KAFKA_WHY_SIZE]);
 
 /* Readable when something is waiting in the lane; owned by the source. */
 int source_fd(const struct source *source, enum source_lane lane);
@@ -119,14 +96,7 @@ void source_seek(struct source *source, uint32_t topic, int32_t partition, int64
 /* End offset as last seen in a fetch; -1: not known yet. Never asks a broker. */
 int64_t source_end_offset(struct source *source, uint32_t topic, int32_t partition);
 
-/* What /readyz says. Times are clock_mono_ns. */
-struct source_health {
-    bool up;           /* some broker answers */
-    uint64_t since_ns; /* since when up or not up */
-    bool fatal;        /* this handle is of no use any more: open a new one */
-    char error[200];   /* the last one in words; empty: none yet */
-};
-void source_health(const struct source *source, struct source_health *out);
+void source_health(const struct source *source, struct kafka_health *out);
 
 /* Leaves the group and closes. Call source_take until it is true or patience ends
  * (SOURCE_REVOKED is to be answered meanwhile); then source_close, which gives up at

@@ -1,0 +1,182 @@
+#include "io/topics.h"
+
+#include "base/clock.h"
+#include "io/kafka_handle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct topics {
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue; /* of admin results */
+    const struct rd_kafka_metadata *found;
+};
+
+struct topics *topics_open(const struct kafka_options *options, char why[KAFKA_WHY_SIZE])
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(options, NULL, 0, why);
+    if (!conf)
+        return NULL;
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS |
+                                       RD_KAFKA_EVENT_LOG); /* nobody reads them */
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, KAFKA_WHY_SIZE);
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    struct topics *topics = calloc(1, sizeof *topics);
+    CHECK(topics);
+    topics->rk = rk;
+    topics->queue = rd_kafka_queue_new(rk);
+    return topics;
+}
+
+void topics_close(struct topics *topics)
+{
+    if (topics->found)
+        rd_kafka_metadata_destroy(topics->found);
+    rd_kafka_queue_destroy(topics->queue);
+    rd_kafka_destroy(topics->rk);
+    free(topics);
+}
+
+static enum err err_of(rd_kafka_resp_err_t err, const char *text, char why[KAFKA_WHY_SIZE])
+{
+    if (!err)
+        return ERR_OK;
+    snprintf(why, KAFKA_WHY_SIZE, "%s", text ? text : rd_kafka_err2str(err));
+    return err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+                   err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+                   err == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT
+               ? ERR_TIMEOUT
+               : ERR_REFUSED;
+}
+
+enum err topics_read(struct topics *topics, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+{
+    const struct rd_kafka_metadata *found;
+    rd_kafka_resp_err_t err = rd_kafka_metadata(topics->rk, 1, NULL, &found, (int)timeout_ms);
+    if (err)
+        return err_of(err, NULL, why);
+    if (topics->found)
+        rd_kafka_metadata_destroy(topics->found);
+    topics->found = found;
+    return ERR_OK;
+}
+
+bool topics_find(const struct topics *topics, const char *name, struct topic_found *out)
+{
+    for (int i = 0; topics->found && i < topics->found->topic_cnt; i++) {
+        const rd_kafka_metadata_topic_t *t = &topics->found->topics[i];
+        if (strcmp(t->topic, name) != 0 || t->partition_cnt == 0)
+            continue;
+        *out = (struct topic_found){.partitions = (uint32_t)t->partition_cnt,
+                                    .replicas = (uint32_t)t->partitions[0].replica_cnt};
+        return true;
+    }
+    return false;
+}
+
+static rd_kafka_AdminOptions_t *options_new(struct topics *topics, rd_kafka_admin_op_t op,
+                                            uint32_t timeout_ms)
+{
+    char text[64];
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(topics->rk, op);
+    rd_kafka_AdminOptions_set_request_timeout(options, (int)timeout_ms, text, sizeof text);
+    return options;
+}
+
+/* The result of the one request that is under way. */
+static rd_kafka_event_t *result_of(struct topics *topics, rd_kafka_event_type_t type,
+                                   uint32_t timeout_ms)
+{
+    uint64_t until_ns = clock_mono_ns() + (timeout_ms + 1000) * NS_PER_MS;
+    while (clock_mono_ns() < until_ns) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(topics->queue, 200);
+        if (event && rd_kafka_event_type(event) == type)
+            return event;
+        if (event)
+            rd_kafka_event_destroy(event);
+    }
+    return NULL;
+}
+
+static enum err created_err(rd_kafka_event_t *event, char why[KAFKA_WHY_SIZE])
+{
+    size_t count = 0;
+    if (!event || rd_kafka_event_error(event))
+        return err_of(event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT,
+                      event ? rd_kafka_event_error_string(event) : NULL, why);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    if (count != 1)
+        return err_of(RD_KAFKA_RESP_ERR__BAD_MSG, NULL, why);
+    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[0]);
+    return err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS
+               ? ERR_OK
+               : err_of(err, rd_kafka_topic_result_error_string(results[0]), why);
+}
+
+enum err topics_create(struct topics *topics, const struct topic_wish *wish, uint32_t timeout_ms,
+                       char why[KAFKA_WHY_SIZE])
+{
+    rd_kafka_NewTopic_t *what = rd_kafka_NewTopic_new(wish->name, (int)wish->partitions,
+                                                      (int)wish->replicas, why, KAFKA_WHY_SIZE);
+    if (!what)
+        return ERR_INVALID;
+    for (uint32_t i = 0; i < wish->setting_count; i++)
+        rd_kafka_NewTopic_set_config(what, wish->settings[i].name, wish->settings[i].value);
+    rd_kafka_AdminOptions_t *options =
+        options_new(topics, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
+    char text[64];
+    rd_kafka_AdminOptions_set_operation_timeout(options, (int)timeout_ms, text, sizeof text);
+    rd_kafka_CreateTopics(topics->rk, &what, 1, options, topics->queue);
+    rd_kafka_event_t *event = result_of(topics, RD_KAFKA_EVENT_CREATETOPICS_RESULT, timeout_ms);
+    enum err err = created_err(event, why);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_NewTopic_destroy(what);
+    return err;
+}
+
+static enum err tell_settings(rd_kafka_event_t *event, topics_setting_fn *tell, void *context,
+                              char why[KAFKA_WHY_SIZE])
+{
+    size_t count = 0, entry_count = 0;
+    if (!event || rd_kafka_event_error(event))
+        return err_of(event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT,
+                      event ? rd_kafka_event_error_string(event) : NULL, why);
+    const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(event), &count);
+    if (count != 1)
+        return err_of(RD_KAFKA_RESP_ERR__BAD_MSG, NULL, why);
+    enum err err = err_of(rd_kafka_ConfigResource_error(resources[0]),
+                          rd_kafka_ConfigResource_error_string(resources[0]), why);
+    if (err != ERR_OK)
+        return err;
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(resources[0], &entry_count);
+    for (size_t i = 0; i < entry_count; i++)
+        if (rd_kafka_ConfigEntry_value(entries[i]))
+            tell(rd_kafka_ConfigEntry_name(entries[i]), rd_kafka_ConfigEntry_value(entries[i]),
+                 context);
+    return ERR_OK;
+}
+
+enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
+                         void *context, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+{
+    rd_kafka_ConfigResource_t *what = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+    rd_kafka_AdminOptions_t *options =
+        options_new(topics, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
+    rd_kafka_DescribeConfigs(topics->rk, &what, 1, options, topics->queue);
+    rd_kafka_event_t *event = result_of(topics, RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, timeout_ms);
+    enum err err = tell_settings(event, tell, context, why);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(what);
+    return err;
+}

@@ -1,0 +1,35 @@
+/* What topics there are, and the creation of those that are missing: for commands and for
+ * the start of a worker. Every call may wait for brokers, up to its time-out. */
+#pragma once
+
+#include "base/err.h"
+#include "io/kafka.h"
+
+struct topics;
+
+struct topics *topics_open(const struct kafka_options *options, char why[KAFKA_WHY_SIZE]);
+void topics_close(struct topics *topics);
+
+/* Asks for all topics. ERR_TIMEOUT: no broker answers. */
+MUST_USE enum err topics_read(struct topics *topics, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
+
+struct topic_found {
+    uint32_t partitions, replicas;
+};
+/* As read last. False: there is no such topic. */
+bool topics_find(const struct topics *topics, const char *name, struct topic_found *out);
+
+struct topic_wish {
+    const char *name;
+    uint32_t partitions, replicas;
+    const struct kafka_property *settings;
+    uint32_t setting_count;
+};
+/* ERR_OK also where another one created it meanwhile. */
+MUST_USE enum err topics_create(struct topics *topics, const struct topic_wish *wish,
+                                uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
+
+/* Tells each setting of the topic, by name and value. */
+typedef void topics_setting_fn(const char *name, const char *value, void *context);
+MUST_USE enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
+                                  void *context, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
