@@ -4,29 +4,19 @@
 #include "domain/judge_steps.h"
 
 /* When a step is asked. JUDGE_ALL asks every step, in the tables' order. */
-enum {
-    AT_PLAN = 1u << 0,
-    AT_STATE = 1u << 1,
-    BEFORE_DUE = 1u << 2, /* even where nothing may leave yet (Q7) */
-};
+enum { AT_PLAN = 1u << 0, AT_STATE = 1u << 1 };
 
 static const struct {
     enum judge_gate gate;
     uint32_t when;
     bool (*refuses)(const struct judging *j, struct refusal *why);
 } event_steps[] = {
-    {JUDGE_G1, AT_PLAN | BEFORE_DUE, g1_complete},
-    {JUDGE_G2, AT_PLAN | AT_STATE | BEFORE_DUE, g2_too_late},
-    {JUDGE_G3, AT_PLAN | BEFORE_DUE, g3_booked_after_due},
-    {JUDGE_G4, AT_STATE, g4_booking_changed},
-    {JUDGE_G5, AT_STATE, g5_customer_blocked},
-    {JUDGE_G6, AT_PLAN, g6_unverified},
-    {JUDGE_G7, AT_PLAN, g7_not_permitted},
-    {JUDGE_G8, AT_STATE, g8_customer_blocked},
-    {JUDGE_G9, AT_STATE, g9_no_reply_wanted},
-    {JUDGE_G10, AT_PLAN, g10_alert_unwanted},
-    {JUDGE_G11, AT_PLAN, g11_switched_off},
-    {JUDGE_G12, AT_PLAN | BEFORE_DUE, g12_too_many},
+    {JUDGE_G1, AT_PLAN, g1_complete},          {JUDGE_G2, AT_PLAN | AT_STATE, g2_too_late},
+    {JUDGE_G3, AT_PLAN, g3_booked_after_due},  {JUDGE_G4, AT_STATE, g4_booking_changed},
+    {JUDGE_G5, AT_STATE, g5_customer_blocked}, {JUDGE_G6, AT_PLAN, g6_unverified},
+    {JUDGE_G7, AT_PLAN, g7_not_permitted},     {JUDGE_G8, AT_STATE, g8_customer_blocked},
+    {JUDGE_G9, AT_STATE, g9_no_reply_wanted},  {JUDGE_G10, AT_PLAN, g10_alert_unwanted},
+    {JUDGE_G11, AT_PLAN, g11_switched_off},    {JUDGE_G12, AT_PLAN, g12_too_many},
     {JUDGE_C2, AT_PLAN, c2_preference},
 };
 
@@ -75,7 +65,6 @@ void judge_refuse(struct leg *leg, enum judge_gate gate, enum decision decision,
 static void refuse_event(struct judge_case *c, enum judge_gate gate, const struct refusal *why)
 {
     c->refused = true;
-    c->early = false;
     c->leg_count = 1;
     c->legs[0] = (struct leg){.channel = CARILLON__V1__CHANNEL__CHANNEL_UNSPECIFIED};
     judge_refuse(&c->legs[0], gate, why->decision, why->reason, why->detail);
@@ -119,69 +108,32 @@ static void judge_leg(const struct judging *j, enum judge_scope scope, struct le
     leg_goes(j->c, leg);
 }
 
-/* A leg without channel that waits until the first of the kind's channels may go; where
- * none may before expiry, the event is planned at once, and Q3 says so. */
-static bool waits_as_a_whole(const struct judging *j)
-{
-    struct judge_case *c = j->c;
-    int64_t from_ms = i64_max(c->due_ms, c->now_ms), first_ms = HOURS_NEVER;
-    uint32_t channels = kind_channels(j->kind);
-    for (Carillon__V1__Channel channel = CARILLON__V1__CHANNEL__CHANNEL_SMS;
-         channel <= CARILLON__V1__CHANNEL__CHANNEL_PUSH; channel++) {
-        bool sms = channel == CARILLON__V1__CHANNEL__CHANNEL_SMS;
-        if (channels & (1u << channel))
-            first_ms = i64_min(
-                first_ms,
-                when_open_ms(j, channel, sms ? bytes_of(j->to->sms) : (struct bytes){0}, from_ms));
-    }
-    if (first_ms <= c->now_ms || first_ms == HOURS_NEVER)
-        return false;
-    c->early = true;
-    c->leg_count = 1;
-    c->legs[0] = (struct leg){
-        .not_before_ms = first_ms,
-        .effective_due_ms = first_ms,
-        .moved = first_ms > from_ms,
-        .released = first_ms > from_ms,
-        .zone = c->zone,
-        .zone_source = c->zone_source,
-    };
-    leg_goes(c, &c->legs[0]);
-    return true;
-}
-
 /* Returns whether the event goes on to its legs. */
 static bool judge_event(const struct judging *j, enum judge_scope scope)
 {
     uint32_t asked = asked_at(scope);
     for (size_t i = 0; i < countof(event_steps); i++) {
         struct refusal why = {0};
-        bool skip =
-            !(event_steps[i].when & asked) || (j->c->early && !(event_steps[i].when & BEFORE_DUE));
-        if (!skip && event_steps[i].refuses(j, &why)) {
+        if ((event_steps[i].when & asked) && event_steps[i].refuses(j, &why)) {
             if (scope == JUDGE_STATE)
                 refuse_legs(j->c, event_steps[i].gate, &why);
             else
                 refuse_event(j->c, event_steps[i].gate, &why);
             return false;
         }
-        if (event_steps[i].gate == JUDGE_G3 && scope != JUDGE_STATE) {
-            when_find_zones(j); /* what comes after G3 may need to know whether it is time */
-            if (scope == JUDGE_PLAN)
-                waits_as_a_whole(j);
-        }
     }
-    return !j->c->early;
+    return true;
 }
 
 static void judge_anew(struct judging *j, enum judge_scope scope)
 {
     struct judge_case *c = j->c;
-    c->refused = c->pick_one = c->early = false;
+    c->refused = c->pick_one = false;
     c->leg_count = 0;
     c->due_ms = c->created_ms = c->expires_ms = 0;
     if (!judge_event(j, scope))
         return;
+    when_find_zones(j);
     channels_fan_out(j, scope == JUDGE_ALL);
     for (uint32_t i = 0; i < c->leg_count; i++)
         judge_leg(j, scope, &c->legs[i]);
@@ -191,7 +143,7 @@ static void judge_anew(struct judging *j, enum judge_scope scope)
 static void judge_with_state(struct judging *j)
 {
     struct judge_case *c = j->c;
-    CHECK(!c->early && c->leg_count > 0);
+    CHECK(c->leg_count > 0);
     bool refused_before = c->refused;
     c->refused = false;
     for (uint32_t i = 0; i < c->leg_count; i++) {

@@ -118,10 +118,6 @@ struct judge_case {
     bool refused; /* as a whole: legs[0] says why */
     /* C3 is open: the legs are candidates of which JUDGE_STATE keeps exactly one. */
     bool pick_one;
-    /* JUDGE_PLAN of an event that nothing may leave of yet (not due, or its hours are
-     * closed): only G1, G2, G3, G12's count and Q3 were asked (Q7). legs[0], without a
-     * channel, says until when it waits; then it is planned again. */
-    bool early;
 
     /* of JUDGE_PLAN, for all legs (Q1) */
     struct bytes zone;

@@ -11,8 +11,7 @@
 enum { RESOLVE_ADDRESSES_MAX = 8 };
 
 struct resolve;
-/* `servers`: "address[:port],..." instead of those of /etc/resolv.conf; or NULL. */
-MUST_USE struct resolve *resolve_open(struct loop *loop, const char *servers);
+MUST_USE struct resolve *resolve_open(struct loop *loop);
 void resolve_close(struct resolve *r); /* waiting queries are forgotten, not called */
 
 /* In the caller's memory, zeroed; `done` is called once, from loop_wait. */
