@@ -7,3 +7,6 @@ enum { EXIT_OK = 0, EXIT_FOUND = 1, EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT
 
 int provider_command(int argc, char **argv);
 int floor_command(int argc, char **argv);
+int verify_command(int argc, char **argv);
+int show_command(int argc, char **argv);
+int load_command(int argc, char **argv);

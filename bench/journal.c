@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct sim_record) == 232, "the format on disk");
+_Static_assert(sizeof(struct sim_record) == 240, "the format on disk");
 
 const char *sim_action_text(uint8_t action)
 {
@@ -85,10 +85,11 @@ bool token_find(struct bytes in, char out[32])
 void load_record_print(FILE *to, const struct load_record *r)
 {
     fprintf(to,
-            "%s\t%s\t%" PRId32 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%s\t%s\t%016" PRIx64
-            "\t%016" PRIx64 "\t%016" PRIx64 "\t%016" PRIx64 "\n",
-            r->token, r->topic, r->partition, r->offset, r->planned_ms, r->acked_ms, r->kind,
-            r->expect, r->sms_text_hash, r->email_text_hash, r->sms_to_hash, r->email_to_hash);
+            "%s\t%s\t%" PRId32 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64
+            "\t%s\t%s\t%016" PRIx64 "\t%016" PRIx64 "\t%016" PRIx64 "\t%016" PRIx64 "\n",
+            r->token, r->topic, r->partition, r->offset, r->planned_ms, r->acked_ms, r->due_ms,
+            r->kind, r->expect, r->sms_text_hash, r->email_text_hash, r->sms_to_hash,
+            r->email_to_hash);
 }
 
 static bool take_text(char **line, char *out, size_t max)
@@ -113,11 +114,12 @@ static bool take_number(char **line, int base, uint64_t *out)
 bool load_record_parse(char *line, struct load_record *r)
 {
     *r = (struct load_record){0};
-    uint64_t partition, offset, planned, acked;
+    uint64_t partition, offset, planned, acked, due;
     if (!take_text(&line, r->token, sizeof r->token) ||
         !take_text(&line, r->topic, sizeof r->topic) || !take_number(&line, 10, &partition) ||
         !take_number(&line, 10, &offset) || !take_number(&line, 10, &planned) ||
-        !take_number(&line, 10, &acked) || !take_text(&line, r->kind, sizeof r->kind) ||
+        !take_number(&line, 10, &acked) || !take_number(&line, 10, &due) ||
+        !take_text(&line, r->kind, sizeof r->kind) ||
         !take_text(&line, r->expect, sizeof r->expect) ||
         !take_number(&line, 16, &r->sms_text_hash) ||
         !take_number(&line, 16, &r->email_text_hash) || !take_number(&line, 16, &r->sms_to_hash) ||
@@ -127,5 +129,6 @@ bool load_record_parse(char *line, struct load_record *r)
     r->offset = (int64_t)offset;
     r->planned_ms = (int64_t)planned;
     r->acked_ms = (int64_t)acked;
+    r->due_ms = (int64_t)due;
     return line == NULL;
 }

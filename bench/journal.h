@@ -74,7 +74,7 @@ struct sim_record {
     uint8_t tls;
     uint32_t reserved;
     char token[32]; /* NUL-terminated; empty: none found */
-    char key[64];   /* idempotency key, may be empty */
+    char key[72];   /* idempotency key, may be empty */
     char route[40]; /* provider, and the account where the path names one */
 };
 
@@ -86,9 +86,11 @@ struct load_record {
     int64_t offset;     /* -1: never acknowledged */
     int64_t planned_ms; /* the open model's time */
     int64_t acked_ms;
+    int64_t due_ms; /* no byte may leave before */
     char kind[32];
-    /* what must come of it: channels that end (`sms`, `email`, `sms+email`), `duplicate:`
-     * before them; `dead` (dead letter and outcome), `letter` (a dead letter alone) */
+    /* what must come of it: the channels that are called (`sms`, `email`, `sms+email`; of
+     * several copies each channel by one); `refused` (outcomes, no call); `dead` (a dead
+     * letter and an outcome), `letter` (a dead letter, at most a `dead` outcome) */
     char expect[32];
     uint64_t sms_text_hash, email_text_hash; /* 0: not told */
     uint64_t sms_to_hash, email_to_hash;

@@ -10,6 +10,9 @@ static const struct {
 } commands[] = {
     {"provider", "simulates the providers; journals every request before it answers",
      provider_command},
+    {"load", "produces seeded events at a rate, and journals them", load_command},
+    {"verify", "judges a run by its journals and topics; exit 1 on any violation", verify_command},
+    {"show", "prints a provider journal as JSON lines", show_command},
     {"floor", "the same requests from a bare ring client: what HTTP alone costs", floor_command},
 };
 

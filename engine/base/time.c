@@ -76,20 +76,18 @@ static bool read_digits(struct bytes *text, uint32_t count, uint32_t *out)
     return true;
 }
 
-static bool read_one_of(struct bytes *text, const char *set, char *out)
+static bool read_char(struct bytes *text, char c)
 {
-    if (text->size == 0 || text->at[0] == '\0' || !strchr(set, text->at[0]))
+    if (text->size == 0 || text->at[0] != c)
         return false;
-    *out = text->at[0];
     *text = (struct bytes){text->at + 1, text->size - 1};
     return true;
 }
 
 static bool read_fraction(struct bytes *text, uint32_t *ns)
 {
-    char c;
     *ns = 0;
-    if (!read_one_of(text, ".", &c))
+    if (!read_char(text, '.'))
         return true;
     uint32_t scale = 100000000, digit;
     if (!read_digits(text, 1, &digit))
@@ -103,38 +101,51 @@ static bool read_fraction(struct bytes *text, uint32_t *ns)
 
 static bool read_offset(struct bytes *text, int32_t *offset_s)
 {
-    char sign;
     *offset_s = 0;
-    if (read_one_of(text, "Zz", &sign))
+    if (read_char(text, 'Z') || read_char(text, 'z'))
         return true;
+    bool west = read_char(text, '-');
     uint32_t hours, minutes;
-    char colon;
-    if (!read_one_of(text, "+-", &sign) || !read_digits(text, 2, &hours) ||
-        !read_one_of(text, ":", &colon) || !read_digits(text, 2, &minutes) || hours > 23 ||
-        minutes > 59)
+    if ((!west && !read_char(text, '+')) || !read_digits(text, 2, &hours) ||
+        !read_char(text, ':') || !read_digits(text, 2, &minutes) || hours > 23 || minutes > 59)
         return false;
-    *offset_s = (int32_t)(hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
+    *offset_s = (int32_t)(hours * 3600 + minutes * 60) * (west ? -1 : 1);
     return true;
+}
+
+static bool read_date(struct bytes *text, int64_t *days)
+{
+    uint32_t year, month, day;
+    if (!read_digits(text, 4, &year) || !read_char(text, '-') || !read_digits(text, 2, &month) ||
+        !read_char(text, '-') || !read_digits(text, 2, &day))
+        return false;
+    if (year < 1 || month < 1 || month > 12 || day < 1 ||
+        day > civil_month_days((int32_t)year, month))
+        return false;
+    *days = civil_days((int32_t)year, month, (int32_t)day);
+    return true;
+}
+
+static bool read_clock(struct bytes *text, int64_t *s)
+{
+    uint32_t hour, minute, second;
+    if (!read_digits(text, 2, &hour) || !read_char(text, ':') || !read_digits(text, 2, &minute) ||
+        !read_char(text, ':') || !read_digits(text, 2, &second))
+        return false;
+    *s = hour * 3600 + minute * 60 + second;
+    return hour <= 23 && minute <= 59 && second <= 60;
 }
 
 enum err time_parse(struct bytes text, int64_t *s, uint32_t *ns)
 {
-    uint32_t year, month, day, hour, minute, second;
+    int64_t days, of_day;
     int32_t offset_s;
-    char c;
-    if (!read_digits(&text, 4, &year) || !read_one_of(&text, "-", &c) ||
-        !read_digits(&text, 2, &month) || !read_one_of(&text, "-", &c) ||
-        !read_digits(&text, 2, &day) || !read_one_of(&text, "Tt ", &c) ||
-        !read_digits(&text, 2, &hour) || !read_one_of(&text, ":", &c) ||
-        !read_digits(&text, 2, &minute) || !read_one_of(&text, ":", &c) ||
-        !read_digits(&text, 2, &second) || !read_fraction(&text, ns) ||
+    if (!read_date(&text, &days) ||
+        (!read_char(&text, 'T') && !read_char(&text, 't') && !read_char(&text, ' ')) ||
+        !read_clock(&text, &of_day) || !read_fraction(&text, ns) ||
         !read_offset(&text, &offset_s) || text.size > 0)
         return ERR_INVALID;
-    if (year < 1 || month < 1 || month > 12 || day < 1 ||
-        day > civil_month_days((int32_t)year, month) || hour > 23 || minute > 59 || second > 60)
-        return ERR_INVALID;
-    int64_t at = civil_days((int32_t)year, month, (int32_t)day) * 86400 + hour * 3600 +
-                 minute * 60 + second - offset_s;
+    int64_t at = days * 86400 + of_day - offset_s;
     if (at < TIME_LEAST_S || at > TIME_MOST_S)
         return ERR_INVALID;
     *s = at;

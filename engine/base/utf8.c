@@ -28,12 +28,16 @@ size_t utf8_valid_size(struct bytes text)
     size_t i = 0;
     while (i < text.size) {
         uint64_t v;
-        if (text.size - i >= 8) {
-            memcpy(&v, text.at + i, 8);
+        if (text.size - i >= sizeof v) {
+            memcpy(&v, text.at + i, sizeof v);
             if ((v & UINT64_C(0x8080808080808080)) == 0) {
-                i += 8;
+                i += sizeof v;
                 continue;
             }
+        }
+        if ((unsigned char)text.at[i] < 0x80) {
+            i++;
+            continue;
         }
         size_t length = utf8_length(text.at + i, text.at + text.size);
         if (length == 0)

@@ -27,6 +27,10 @@ static enum err broken(struct decoder *d, const struct pb_path *path)
 
 static bool read_varint(struct wire *wire, uint64_t *out)
 {
+    if (wire->at < wire->end && *wire->at < 0x80) { /* most are short */
+        *out = *wire->at++;
+        return true;
+    }
     uint64_t n = 0;
     for (uint32_t shift = 0; shift < 70 && wire->at < wire->end; shift += 7) {
         uint8_t byte = *wire->at++;

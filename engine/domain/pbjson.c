@@ -105,29 +105,38 @@ static bool check_list(const struct checker *c, const ProtobufCMessage *message,
     return true;
 }
 
+static bool check_field(const struct checker *c, const ProtobufCMessage *message,
+                        const ProtobufCFieldDescriptor *field, const struct pb_limit *limit,
+                        const struct pb_path *up)
+{
+    struct pb_path path = {.up = up, .name = field->name};
+    const void *at = pb_member(message, field);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return *pb_count(message, field) == 0 || check_list(c, message, field, limit, &path);
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        return check_size(c, *(char *const *)at, limit->bytes, &path);
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return !*(void *const *)at || pb_is_time(field->descriptor) ||
+               check_message(c, *(ProtobufCMessage *const *)at, &path);
+    return true;
+}
+
 /* Fields and limits are both in the order of field numbers, so they are walked together. */
 static bool check_message(const struct checker *c, const ProtobufCMessage *message,
                           const struct pb_path *path)
 {
+    static const struct pb_limit none = {0};
     const ProtobufCMessageDescriptor *type = message->descriptor;
     uint32_t at = 0;
     while (at < c->limit_count && c->limits[at].type != type)
         at++;
     for (uint32_t i = 0; i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
-        struct pb_path here = {.up = path, .name = field->name};
-        struct pb_limit limit = {0};
-        if (at < c->limit_count && c->limits[at].type == type && c->limits[at].id == field->id)
-            limit = c->limits[at++];
-        bool fine = true;
-        if (field->label == PROTOBUF_C_LABEL_REPEATED)
-            fine = check_list(c, message, field, &limit, &here);
-        else if (field->type == PROTOBUF_C_TYPE_STRING)
-            fine = check_size(c, *(char **)pb_member(message, field), limit.bytes, &here);
-        else if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(void **)pb_member(message, field))
-            fine = check_message(c, *(ProtobufCMessage **)pb_member(message, field), &here);
-        if (!fine)
+        bool limited =
+            at < c->limit_count && c->limits[at].type == type && c->limits[at].id == field->id;
+        if (!check_field(c, message, field, limited ? &c->limits[at] : &none, path))
             return false;
+        at += limited;
     }
     return true;
 }

@@ -49,6 +49,7 @@ struct watch {
 struct resolve {
     struct loop *loop;
     ares_channel channel;
+    char *servers;
     bool is_stale;   /* make the channel anew before the next question */
     uint32_t asking; /* entries */
     struct list entries;
@@ -171,9 +172,13 @@ static bool open_channel(struct resolve *r)
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = r,
     };
-    return ares_init_options(&r->channel, &options,
-                             ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) ==
-           ARES_SUCCESS;
+    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    if (ares_init_options(&r->channel, &options, mask) != ARES_SUCCESS)
+        return false;
+    if (!r->servers || ares_set_servers_ports_csv(r->channel, r->servers) == ARES_SUCCESS)
+        return true;
+    ares_destroy(r->channel);
+    return false;
 }
 
 /* ---- entries ---- */
@@ -284,14 +289,16 @@ static void ask(struct resolve *r, struct entry *e)
 
 /* ---- in public ---- */
 
-struct resolve *resolve_open(struct loop *loop)
+struct resolve *resolve_open(struct loop *loop, const char *servers)
 {
     struct resolve *r = calloc(1, sizeof *r);
     CHECK(r);
     r->loop = loop;
     r->task.run = on_task;
     r->timer.fire = on_timer;
+    r->servers = servers ? strdup(servers) : NULL;
     if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || !open_channel(r)) {
+        free(r->servers);
         free(r);
         return NULL;
     }
@@ -309,6 +316,7 @@ void resolve_close(struct resolve *r)
         continue;
     while (r->entries.first)
         forget_entry(r, container_of(r->entries.first, struct entry, node));
+    free(r->servers);
     free(r);
 }
 

@@ -11,7 +11,8 @@
 enum { RESOLVE_ADDRESSES_MAX = 8 };
 
 struct resolve;
-MUST_USE struct resolve *resolve_open(struct loop *loop);
+/* `servers`: "address[:port],..." instead of those of /etc/resolv.conf; or NULL. */
+MUST_USE struct resolve *resolve_open(struct loop *loop, const char *servers);
 void resolve_close(struct resolve *r); /* waiting queries are forgotten, not called */
 
 /* In the caller's memory, zeroed; `done` is called once, from loop_wait. */

@@ -663,6 +663,11 @@ uint64_t stream_handed_ns(const struct stream *s)
     return s->handed_ns;
 }
 
+bool stream_is_sending(const struct stream *s)
+{
+    return s->state != STREAM_ENDED && send_in_flight(s);
+}
+
 bool stream_is_open(const struct stream *s)
 {
     return s->state == STREAM_OPEN && !s->is_cancelled;

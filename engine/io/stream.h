@@ -64,6 +64,7 @@ MUST_USE bool stream_cancel(struct stream *s);
 uint64_t stream_written(const struct stream *s); /* all bytes so far, as `taken` counts */
 uint64_t stream_taken(const struct stream *s);
 uint64_t stream_handed_ns(const struct stream *s); /* when bytes last went to an idle socket */
+bool stream_is_sending(const struct stream *s);    /* the kernel's answer is outstanding */
 bool stream_is_open(const struct stream *s);
 bool stream_is_h2(const struct stream *s);              /* what ALPN chose */
 const char *stream_tls_version(const struct stream *s); /* NULL: plain */

@@ -1,0 +1,12 @@
+# The bench's part of the build: its tests see bench/, and `make bench-quick` measures.
+BENCH_LIB_O := $(filter-out $(OUT)/bench/main.o,$(BENCH_O))
+BENCH_TESTS := verify
+$(BENCH_TESTS:%=$(OUT)/unit/test_%): $(OUT)/unit/test_%: $(OUT)/tests/unit/test_%.o \
+        $(OUT)/tests/unit/check_cmocka.o $(BENCH_LIB_O) $(LIB)
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) -o $@ $^ $(filter-out -ljemalloc,$(LDFLAGS)) -lcmocka $(LIBS)
+$(BENCH_TESTS:%=$(OUT)/tests/unit/test_%.o): CPPFLAGS += -I.
+
+.PHONY: bench-quick
+bench-quick: build/carillon build/carillon-bench
+	@bench/quick.sh

@@ -1,0 +1,189 @@
+/* I10: what a commit covers - all before its value, and what its metadata calls done - had
+ * its outcomes or its dead letter appended by then; and no commit goes backwards. */
+#include "oracle.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { BITMAP_MAX = 1 << 17 };
+
+static int digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+static bool base64url_decode(const char *text, uint8_t *out, size_t *size)
+{
+    uint32_t bits = 0, held = 0;
+    *size = 0;
+    for (; *text; text++) {
+        int digit = digit_of(*text);
+        if (digit < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)digit;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            out[(*size)++] = (uint8_t)(bits >> held);
+        }
+    }
+    return true;
+}
+
+bool metadata_decode(const char *text, uint8_t *done, size_t max)
+{
+    uint8_t runs[4100];
+    size_t size, at = 0;
+    if (*text == '\0')
+        return true;
+    if (strncmp(text, "1|", 2) != 0 || strlen(text) >= sizeof runs)
+        return false;
+    const char *bar = strchr(text + 2, '|');
+    if (!bar || !base64url_decode(bar + 1, runs, &size))
+        return false;
+    bool is_done = false;
+    for (size_t i = 0; i < size; is_done = !is_done) {
+        uint64_t run = 0;
+        uint32_t shift = 0;
+        while (i < size && (runs[i] & 0x80) && shift < 56) {
+            run |= (uint64_t)(runs[i++] & 0x7f) << shift;
+            shift += 7;
+        }
+        if (i == size)
+            return false;
+        run |= (uint64_t)runs[i++] << shift;
+        for (; run > 0 && at < max; run--)
+            done[at++] = is_done;
+        if (run > 0)
+            return false;
+    }
+    return true;
+}
+
+/* A record of the partition under judgement, and when it was wholly done. */
+struct spot {
+    int64_t offset, done_ms; /* done_ms INT64_MAX: never */
+    const char *token;
+    bool covered;
+};
+
+/* The last of the first outcomes of its legs. */
+static int64_t done_ms_of(const struct oracle *o, const struct origin *origin)
+{
+    struct outcome_range all = oracle_outcomes_of(o, origin);
+    const struct letter_row *letter = oracle_letter_of(o, origin);
+    int64_t done_ms = letter ? letter->append_ms : INT64_MIN;
+    for (size_t i = 0; i < all.count; i++) {
+        bool first = i == 0 || strcmp(all.at[i].leg_id, all.at[i - 1].leg_id) != 0 ||
+                     all.at[i].channel != all.at[i - 1].channel;
+        if (first)
+            done_ms = i64_max(done_ms, all.at[i].append_ms);
+    }
+    return done_ms == INT64_MIN ? INT64_MAX : done_ms;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct spot *x = a, *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static size_t take_spots(const struct oracle *o, const char *topic, int32_t partition,
+                         struct spot *spots)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < o->load_count; i++) {
+        const struct load_record *load = &o->loads[i];
+        if (load->offset < 0 || load->partition != partition || strcmp(load->topic, topic) != 0)
+            continue;
+        struct origin origin = origin_of_load(load);
+        spots[count++] = (struct spot){load->offset, done_ms_of(o, &origin), load->token, false};
+    }
+    if (count > 0)
+        qsort(spots, count, sizeof *spots, by_offset);
+    return count;
+}
+
+static void cover(struct oracle *o, struct spot *spot, const struct commit_row *commit)
+{
+    if (spot->covered)
+        return;
+    spot->covered = true;
+    o->checked[INVARIANT_I10]++;
+    if (spot->done_ms == INT64_MAX)
+        oracle_violation(o, INVARIANT_I10, spot->token,
+                         "committed (%s/%" PRId32 ", %" PRId64 ") without any end", commit->topic,
+                         commit->partition, commit->value);
+    else if (spot->done_ms > commit->time_ms)
+        oracle_violation(
+            o, INVARIANT_I10, spot->token,
+            "committed (%s/%" PRId32 ", %" PRId64 ") %" PRId64 " ms before its last outcome",
+            commit->topic, commit->partition, commit->value, spot->done_ms - commit->time_ms);
+}
+
+static void judge_commit(struct oracle *o, struct spot *spots, size_t count, size_t *below,
+                         const struct commit_row *commit, uint8_t *done)
+{
+    memset(done, 0, BITMAP_MAX);
+    while (*below < count && spots[*below].offset < commit->value)
+        cover(o, &spots[(*below)++], commit);
+    if (!metadata_decode(commit->metadata, done, BITMAP_MAX)) {
+        oracle_violation(o, INVARIANT_I10, "-", "metadata of %s/%" PRId32 " is malformed: %.60s",
+                         commit->topic, commit->partition, commit->metadata);
+        return;
+    }
+    for (size_t i = *below; i < count; i++) {
+        int64_t at = spots[i].offset - commit->value;
+        if (at >= BITMAP_MAX)
+            break;
+        if (at >= 0 && done[at])
+            cover(o, &spots[i], commit);
+    }
+}
+
+/* All commits of one group for one partition, in their order from `from`. */
+static void judge_partition(struct oracle *o, const struct commit_row *from, bool *seen)
+{
+    struct spot *spots = calloc(o->load_count + 1, sizeof *spots);
+    uint8_t *done = malloc(BITMAP_MAX);
+    CHECK(spots && done);
+    size_t count = take_spots(o, from->topic, from->partition, spots), below = 0;
+    int64_t last = -1;
+    for (const struct commit_row *c = from; c < o->commits + o->commit_count; c++) {
+        if (c->partition != from->partition || strcmp(c->topic, from->topic) != 0 ||
+            strcmp(c->group, from->group) != 0)
+            continue;
+        seen[c - o->commits] = true;
+        if (c->value < last)
+            oracle_violation(o, INVARIANT_I10, "-",
+                             "%s/%" PRId32 " goes back from %" PRId64 " to %" PRId64, c->topic,
+                             c->partition, last, c->value);
+        last = i64_max(last, c->value);
+        judge_commit(o, spots, count, &below, c, done);
+    }
+    o->counts.uncommitted += count - below;
+    free(done);
+    free(spots);
+}
+
+void oracle_judge_commits(struct oracle *o)
+{
+    bool *seen = calloc(o->commit_count + 1, sizeof *seen);
+    CHECK(seen);
+    char events[64], urgent[64];
+    snprintf(events, sizeof events, "%scarillon.events", o->prefix ? o->prefix : "");
+    snprintf(urgent, sizeof urgent, "%scarillon.events.urgent", o->prefix ? o->prefix : "");
+    for (size_t i = 0; i < o->commit_count; i++) {
+        const struct commit_row *c = &o->commits[i];
+        bool ours = strcmp(c->topic, events) == 0 || strcmp(c->topic, urgent) == 0;
+        if (ours && !seen[i])
+            judge_partition(o, c, seen);
+    }
+    free(seen);
+}
