@@ -83,6 +83,17 @@ enum err window_add(struct window *w, int64_t offset)
     return ERR_OK;
 }
 
+void window_take_back(struct window *w, int64_t offset)
+{
+    CHECK(offset == w->delivered - 1 && window_is_open(w, offset));
+    w->open_count--;
+    w->delivered = offset;
+    if (w->end > offset + 1)
+        return; /* the metadata calls it open, so its bit stays */
+    fill(w, offset, offset + 1, false);
+    w->end = offset;
+}
+
 void window_complete(struct window *w, int64_t offset)
 {
     CHECK(window_is_open(w, offset));

@@ -40,6 +40,9 @@ void window_init(struct window *w, uint64_t bits[WINDOW_WORDS], int64_t low);
  * ERR_INVALID: not after what was delivered last: no record of this window. */
 MUST_USE enum err window_add(struct window *w, int64_t offset);
 
+/* The record added last could not be kept: it is not open, and is delivered again. */
+void window_take_back(struct window *w, int64_t offset);
+
 /* Its end is acknowledged. The offset must be open. */
 void window_complete(struct window *w, int64_t offset);
 

@@ -41,18 +41,16 @@ struct consume_partition {
     int32_t partition;
     uint32_t epoch;
     struct window window;
-    int64_t floor; /* committed or asked for, or read at assignment: no commit below */
-    int64_t asked; /* of the commit under way */
-    bool dirty;    /* something is complete that no commit told yet */
-    bool committing;
-    int64_t return_to;    /* the record to read again from; -1: none */
-    uint32_t paused;      /* enum consume_pause, why it should be */
-    bool is_paused;       /* the source was told */
-    uint64_t paused_ns;   /* when */
-    uint32_t waiters;     /* events that wait for foreign claims */
-    uint32_t abandoned;   /* open for good in this epoch: ended without an outcome */
-    uint64_t watched_low; /* for the gauge: the watermark ... */
-    uint64_t low_ns;      /* ... and since when it stands there with something open */
+    int64_t floor;       /* committed or asked for, or read at assignment: no commit below */
+    bool dirty;          /* something is complete that no commit told yet */
+    int64_t return_to;   /* the record to read again from; -1: none */
+    uint32_t paused;     /* enum consume_pause, why it should be */
+    bool is_paused;      /* the source was told */
+    uint64_t paused_ns;  /* when */
+    uint32_t waiters;    /* events that wait for foreign claims */
+    uint32_t abandoned;  /* open for good in this epoch: ended without an outcome */
+    int64_t watched_low; /* for the gauge: the watermark ... */
+    uint64_t low_ns;     /* ... and since when it stands there with something open */
 };
 
 enum consume_state {
@@ -76,6 +74,7 @@ struct consume {
     } * index;      /* by topic */
     uint32_t epoch; /* of the newest partition start */
     int64_t assigned_ms;
+    bool stopped;
     bool pool_short; /* non-urgent partitions are paused for want of jobs */
 
     uint64_t now_ns;
@@ -83,6 +82,7 @@ struct consume {
     bool commit_out;         /* it is not answered yet */
     bool commit_asked;       /* by consume_commit: also what has not changed */
     bool commit_last;        /* revoking: the last one was asked for */
+    bool dirty;              /* some partition is */
     uint64_t commit_ns;      /* when it was asked for */
     uint64_t acked_ns;       /* when the newest acknowledged one was asked for; 0: none */
     uint32_t complete_count; /* since the last commit */

@@ -44,6 +44,10 @@ static void deliver(struct run *r)
         return;
     }
     assert_int_equal(err, t->complete[offset] ? ERR_NOT_FOUND : ERR_OK);
+    if (err == ERR_OK && prng_upto(&r->seed, 50) == 0) { /* there was no room for it */
+        window_take_back(&r->window, offset);
+        return;
+    }
     t->next++;
     if (err == ERR_OK) {
         t->open[offset] = true;
