@@ -60,7 +60,7 @@ $(OUT)/carillon: $(OUT)/engine/main.o $(LIB)
 $(OUT)/carillon-bench: $(BENCH_O) $(LIB)
 	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
 $(LIB): $(ENGINE_O) $(PB_O) $(LLHTTP_O)
-	@rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && ar qcs $@ $^ # q: two members may share a name (http.o)
 
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto
 	@mkdir -p $(GEN)
