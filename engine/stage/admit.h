@@ -24,7 +24,7 @@ struct admit_options {
     const struct judge *judge;
     /* Cap on waiters for foreign claims, per source partition; 0: 1024. */
     uint32_t foreign_max;
-    bool (*resend_of)(Carillon__V1__Class class); /* the policy per class */
+    bool resend[CLASS_COUNT]; /* the policy per class */
 };
 
 struct admit_batch;

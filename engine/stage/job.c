@@ -155,6 +155,7 @@ struct job *job_open(struct jobs *jobs, struct event *event)
     /* All but the claim, which is large and set up when it is first asked. */
     memset(job, 0, offsetof(struct job, claim));
     job->claim_ready = false;
+    job->waits_foreign = false;
     job->admitted_ns = 0;
     job->call = NULL;
     job->untold = 0;

@@ -77,6 +77,7 @@ struct event {
     size_t decoded_used; /* of the arena, after decoding: judging again begins here */
     struct judge_case judged;
     struct tenant_ref *tenant_ref; /* holds judged.tenant (stage/tenants); NULL: not yet */
+    bool abandoned;                /* a job of it ended silently: its offset stays open */
     bool planned;                  /* judged.legs are the event's legs, with a job each */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
@@ -102,6 +103,7 @@ struct job {
     /* claim protocol (domain/claim.h), driven by stage/admit and stage/claims */
     struct claim claim;
     bool claim_ready;     /* claim_init was called */
+    bool waits_foreign;   /* told to consume: waits for another record's claim */
     uint64_t admitted_ns; /* when the reply that admitted it came: check_ttl */
 
     /* send */

@@ -230,31 +230,36 @@ uint64_t schedule_next_ns(const struct schedule *s)
     return next_ns;
 }
 
-static void drop_revoked_of(struct list *from, bool routed, struct list *out)
+static bool may_drop(const struct job *job, bool all)
+{
+    return (all || job->event->revoked) && !(job->claim_ready && job->claim.held);
+}
+
+static void drop_of(struct list *from, bool all, bool routed, struct list *out)
 {
     for (struct list_node *n = from->first, *next; n; n = next) {
         next = n->next;
         struct job *job = job_of(n);
-        if (job->event->revoked && !(job->claim_ready && job->claim.held)) {
-            if (routed)
-                route_unqueue(job, from);
-            else
-                list_remove(from, n);
-            list_push(out, n);
-        }
+        if (!may_drop(job, all))
+            continue;
+        if (routed)
+            route_unqueue(job, from);
+        else
+            list_remove(from, n);
+        list_push(out, n);
     }
 }
 
-void schedule_drop_revoked(struct schedule *s, struct list *out)
+void schedule_drop(struct schedule *s, bool all, struct list *out)
 {
-    drop_revoked_of(&s->unrouted, false, out);
-    for (uint32_t i = 0; i < s->options.routes->count; i++)
+    const struct routes *routes = s->options.routes;
+    drop_of(&s->unrouted, all, false, out);
+    for (uint32_t i = 0; i < routes->count; i++)
         for (int j = 0; j < 2; j++)
-            drop_revoked_of(&s->options.routes->all[i].queue[j], true, out);
-    for (uint32_t i = 0; i < s->options.jobs->max; i++) {
+            drop_of(&routes->all[i].queue[j], all, true, out);
+    for (uint32_t i = 0; s->wheel.count > 0 && i < s->options.jobs->max; i++) {
         struct job *job = &s->options.jobs->all[i];
-        if (wheel_holds(&job->timer) && job->event->revoked &&
-            !(job->claim_ready && job->claim.held)) {
+        if (wheel_holds(&job->timer) && may_drop(job, all)) {
             wheel_remove(&s->wheel, &job->timer);
             list_push(out, &job->node);
         }

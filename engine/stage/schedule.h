@@ -43,5 +43,6 @@ void schedule_take(struct schedule *s, uint64_t now_ns, uint32_t room, struct li
 /* When the next turn is wanted at the latest. */
 uint64_t schedule_next_ns(const struct schedule *s);
 
-/* Takes out every waiting job of revoked events that holds no claim. */
-void schedule_drop_revoked(struct schedule *s, struct list *out);
+/* Takes out waiting jobs that hold no claim: those of revoked events, or all (draining:
+ * their records are read again by others). */
+void schedule_drop(struct schedule *s, bool all, struct list *out);
