@@ -1,5 +1,9 @@
 #include "config_check.h"
 
+#include "domain/template.h"
+#include "domain/zones.h"
+#include "io/kafka.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,41 +17,6 @@ struct checking {
     config_find((c)->config, (c)->findings, FINDING_ERROR, path, __VA_ARGS__)
 #define doubt(c, path, ...) \
     config_find((c)->config, (c)->findings, FINDING_WARNING, path, __VA_ARGS__)
-
-/* Properties of librdkafka that the design decides, with the reason that is told. */
-static const struct {
-    const char *name, *reason;
-} forbidden[] = {
-    {"bootstrap.servers", "use kafka.bootstrap_servers"},
-    {"metadata.broker.list", "use kafka.bootstrap_servers"},
-    {"group.id", "use kafka.group"},
-    {"group.instance.id", "every shard is a member of its own: one id would fence the others"},
-    {"session.timeout.ms", "use kafka.session_timeout_ms"},
-    {"heartbeat.interval.ms", "use kafka.heartbeat_interval_ms"},
-    {"linger.ms", "use kafka.linger_ms"},
-    {"queue.buffering.max.ms", "use kafka.linger_ms"},
-    {"delivery.timeout.ms", "use kafka.delivery_timeout_ms"},
-    {"message.timeout.ms", "use kafka.delivery_timeout_ms"},
-    {"message.max.bytes", "use kafka.max_message_bytes"},
-    {"enable.auto.commit", "an offset is committed only after its outcomes are acknowledged"},
-    {"auto.commit.interval.ms", "an offset is committed only after its outcomes are acknowledged"},
-    {"enable.auto.offset.store", "an offset is committed only after its outcomes are acknowledged"},
-    {"auto.offset.reset", "a new group begins at the earliest record, or records would be lost"},
-    {"isolation.level", "only committed records count as events"},
-    {"partition.assignment.strategy",
-     "all members share one; revoking a partition is a state over several turns"},
-    {"enable.idempotence", "outcomes are produced idempotently, or they could be doubled"},
-    {"acks", "an outcome counts when all replicas have it"},
-    {"request.required.acks", "an outcome counts when all replicas have it"},
-    {"max.in.flight", "idempotent producing sets it"},
-    {"max.in.flight.requests.per.connection", "idempotent producing sets it"},
-    {"transactional.id", "outcomes are not transactional: claims make them once"},
-    {"partitioner", "murmur2_random as Java's: otherwise one key lives in two partitions"},
-    {"delivery.report.only.error", "every acknowledgement is needed"},
-    {"allow.auto.create.topics", "topics are created by `carillon setup`"},
-    {"enable.partition.eof", "the worker reads ends by itself"},
-    {"log.queue", "the worker takes librdkafka's logs by itself"},
-};
 
 static const char *const secret_properties[] = {
     "sasl.password",
@@ -87,15 +56,36 @@ static void check_property(const struct checking *c, const struct config_propert
 {
     char path[64];
     snprintf(path, sizeof path, "kafka.properties[%u].name", i);
-    for (size_t k = 0; k < countof(forbidden); k++)
-        if (strcmp(p->name, forbidden[k].name) == 0)
-            fault(c, path, "%s cannot be set: %s", p->name, forbidden[k].reason);
+    const char *reason = kafka_forbidden_reason(p->name);
+    if (reason)
+        fault(c, path, "%s cannot be set: %s", p->name, reason);
     if ((p->value[0] != '\0') == (p->secret != NULL))
         fault(c, path, "%s needs either value or secret (secret_file)", p->name);
     for (size_t k = 0; k < countof(secret_properties); k++)
         if (strcmp(p->name, secret_properties[k]) == 0 && p->value[0])
             fault(c, path, "%s is a secret: give it as secret_file or secret, not as value",
                   p->name);
+}
+
+/* librdkafka knows its names and values; its words for a bad one hold no secret. */
+static void check_properties(const struct checking *c)
+{
+    const struct config_kafka *k = &c->config->is.kafka;
+    struct kafka_property *all = calloc(k->properties_count + 1, sizeof(*all));
+    CHECK(all != NULL);
+    uint32_t before = c->findings->errors;
+    for (uint32_t i = 0; i < k->properties_count; i++) {
+        const struct config_property *p = &k->properties[i];
+        check_property(c, p, i);
+        all[i] = (struct kafka_property){p->name, p->secret ? p->secret : p->value};
+    }
+    char why[KAFKA_WHY_SIZE];
+    const struct kafka_options options = {.bootstrap = k->bootstrap_servers,
+                                          .properties = all,
+                                          .property_count = k->properties_count};
+    if (c->findings->errors == before && !kafka_options_check(&options, why))
+        fault(c, "kafka.properties", "%s", why);
+    free(all);
 }
 
 static void check_kafka(const struct checking *c)
@@ -118,8 +108,7 @@ static void check_kafka(const struct checking *c)
         if (*at == '\0')
             break;
     }
-    for (uint32_t i = 0; i < k->properties_count; i++)
-        check_property(c, &k->properties[i], i);
+    check_properties(c);
 }
 
 static void check_redis(const struct checking *c)
@@ -228,6 +217,21 @@ static bool same_template(const struct config_template *a, const struct config_t
            strcmp(a->locale, b->locale) == 0;
 }
 
+static void check_part(const struct checking *c, uint32_t i, const char *key, const char *source)
+{
+    size_t size = template_memory(bytes_of(source));
+    void *memory = malloc(size + 16);
+    CHECK(memory != NULL);
+    struct arena arena = arena_of(memory, size + 16);
+    struct template compiled;
+    struct template_error error = {0};
+    char path[64];
+    snprintf(path, sizeof path, "templates[%u].%s", i, key);
+    if (template_compile(bytes_of(source), &arena, &compiled, &error) != ERR_OK)
+        fault(c, path, "%s, at byte %u", error.what ? error.what : "too long", error.position);
+    free(memory);
+}
+
 static void check_templates(const struct checking *c)
 {
     const struct config_settings *is = &c->config->is;
@@ -239,6 +243,9 @@ static void check_templates(const struct checking *c)
         for (uint32_t j = 0; j < i; j++)
             if (same_template(t, &is->templates[j]))
                 fault(c, path, "\"%.64s\" has these channel and locale already", t->name);
+        check_part(c, i, "subject", t->subject);
+        check_part(c, i, "text", t->text);
+        check_part(c, i, "html", t->html);
         snprintf(path, sizeof path, "templates[%u].html", i);
         if (t->html[0] && t->channel != CONFIG_EMAIL)
             fault(c, path, "only e-mail has an HTML part");
@@ -246,6 +253,21 @@ static void check_templates(const struct checking *c)
         if (strpbrk(t->subject, "\r\n"))
             fault(c, path, "a subject is one line");
     }
+}
+
+/* UTC needs no list, so that a config with defaults can be read where tzdata is missing. */
+static void check_zone(const struct checking *c)
+{
+    const char *zone = c->config->is.rules.platform_zone;
+    if (strcmp(zone, "UTC") == 0)
+        return;
+    struct zones *zones = zones_open();
+    if (!zones)
+        fault(c, "rules.platform_zone", "no time zones: install tzdata");
+    else if (!zone_find(zones, bytes_of(zone)))
+        fault(c, "rules.platform_zone", "\"%.60s\" is no zone of the IANA database", zone);
+    if (zones)
+        zones_close(zones);
 }
 
 void config_check(const struct config *config, struct findings *findings)
@@ -258,6 +280,7 @@ void config_check(const struct config *config, struct findings *findings)
     check_providers(&c);
     check_routes(&c);
     check_templates(&c);
+    check_zone(&c);
     if (is->worker.name[0] && !is_word(is->worker.name, 100))
         fault(&c, "worker.name", "at most 100 letters, digits, dots, - and _");
     if (is->admin.address[0] && !is_address(is->admin.address, strlen(is->admin.address)))

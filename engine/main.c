@@ -9,6 +9,7 @@ static const struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
     const char *help;
 } commands[] = {
+    {"check", check_main, "is the config good? prints it, or a sample of it"},
     {"explain", explain_main, "says what would happen to events, and why"},
     {"version", version_main, "version and the libraries in use"},
 };

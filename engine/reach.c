@@ -1,0 +1,57 @@
+#include "reach.h"
+
+#include "io/redis.h"
+#include "io/slow.h"
+#include "io/tls.h"
+#include "io/topics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REACH_MS = 5000 };
+
+static void reach_kafka(const struct config *config, struct findings *findings)
+{
+    const struct config_kafka *k = &config->is.kafka;
+    struct kafka_property *all = calloc(k->properties_count + 1, sizeof(*all));
+    CHECK(all != NULL);
+    for (uint32_t i = 0; i < k->properties_count; i++)
+        all[i] = (struct kafka_property){k->properties[i].name, k->properties[i].secret
+                                                                    ? k->properties[i].secret
+                                                                    : k->properties[i].value};
+    char why[KAFKA_WHY_SIZE] = "";
+    const struct kafka_options options = {.bootstrap = k->bootstrap_servers,
+                                          .properties = all,
+                                          .property_count = k->properties_count};
+    struct topics *topics = topics_open(&options, why);
+    if (!topics || topics_read(topics, REACH_MS, why) != ERR_OK)
+        config_find(config, findings, FINDING_ERROR, "kafka.bootstrap_servers",
+                    "no answer from %s: %s", k->bootstrap_servers, why);
+    if (topics)
+        topics_close(topics);
+    free(all);
+}
+
+static void reach_provider(const struct config *config, uint32_t index,
+                           const struct adapter *adapter, struct findings *findings)
+{
+    const struct config_provider *p = &config->is.providers[index];
+    char url[320], path[64], why[SLOW_WHY_SIZE];
+    bool ipv6 = strchr(adapter->host, ':') != NULL;
+    snprintf(url, sizeof url, "%s://%s%s%s:%u/", adapter->tls ? "https" : "http", ipv6 ? "[" : "",
+             adapter->host, ipv6 ? "]" : "", adapter->port);
+    snprintf(path, sizeof path, "providers[%u]", index);
+    char *ca = p->ca_file[0] ? config_path_of(config, p->ca_file) : NULL;
+    enum err err = slow_connect(url, ca, REACH_MS, why);
+    if (err != ERR_OK)
+        config_find(config, findings, FINDING_ERROR, path, "%s: %s: %s: %s", p->name, url,
+                    err_text(err), why);
+    free(ca);
+}
+
+void reach(const struct config *config, const struct adapters *adapters, struct findings *findings)
+{
+    reach_kafka(config, findings);
+    for (uint32_t i = 0; i < adapters->count; i++)
+        reach_provider(config, i, adapters->of_provider[i], findings);
+}
