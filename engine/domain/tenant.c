@@ -149,6 +149,13 @@ static void compile_devices(struct tenant *t, const Carillon__V1__Tenant *s)
     }
 }
 
+/* Rows for urgent and alert mean nothing. */
+static bool may_be_held(Carillon__V1__Class class)
+{
+    return class >= CARILLON__V1__CLASS__CLASS_SYSTEM &&
+           class <= CARILLON__V1__CLASS__CLASS_MARKETING;
+}
+
 static bool compile_caps(struct tenant *t, const Carillon__V1__Tenant *s, struct arena *arena)
 {
     struct tenant_cap *caps = arena_take(arena, (s->n_frequency_caps + 1) * sizeof *caps);
@@ -156,7 +163,7 @@ static bool compile_caps(struct tenant *t, const Carillon__V1__Tenant *s, struct
         return false;
     for (size_t i = 0; i < s->n_frequency_caps; i++) {
         const Carillon__V1__FrequencyCap *row = s->frequency_caps[i];
-        if (!row->has_count || row->count == 0 || row->period_seconds == 0)
+        if (row->count == 0 || row->period_seconds == 0 || !may_be_held(row->class_))
             continue;
         caps[t->cap_count++] = (struct tenant_cap){
             .class = row->class_,
