@@ -116,5 +116,5 @@ $(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIB)
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
--include bench/bench.mk tests/bugs.mk engine/domain/data/data.mk
+-include tests/contract/contract.mk bench/bench.mk tests/bugs.mk engine/domain/data/data.mk
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -167,8 +167,13 @@ bool kafka_health_event(struct kafka_health *health, rd_kafka_t *rk, rd_kafka_ev
         note_log(rk, event);
         return true;
     case RD_KAFKA_EVENT_STATS: /* brokers' states are in upper case, the group's is not */
-        kafka_health_up(health, strstr(rd_kafka_event_stats(event), "\"state\":\"UP\"") != NULL,
-                        now_ns);
+        if (strstr(rd_kafka_event_stats(event), "\"state\":\"UP\"")) {
+            kafka_health_up(health, true, now_ns);
+        } else {
+            kafka_health_up(health, false, now_ns);
+            if (health->error[0] == '\0')
+                snprintf(health->error, sizeof health->error, "no broker answers");
+        }
         return true;
     default:
         return false;

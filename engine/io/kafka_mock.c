@@ -14,9 +14,16 @@ struct kafka_mock {
 
 struct kafka_mock *kafka_mock_open(uint32_t brokers, char why[KAFKA_WHY_SIZE])
 {
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why, KAFKA_WHY_SIZE);
-    if (!rk)
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (rd_kafka_conf_set(conf, "log_level", "3", why, KAFKA_WHY_SIZE) != RD_KAFKA_CONF_OK) {
+        rd_kafka_conf_destroy(conf);
         return NULL;
+    }
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, KAFKA_WHY_SIZE);
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
     struct kafka_mock *mock = calloc(1, sizeof *mock);
     CHECK(mock);
     mock->rk = rk;
