@@ -73,6 +73,7 @@ struct stream {
     enum stream_state state;
     bool has_fd;
     bool is_cancelled;
+    bool is_reset; /* it ends without a goodbye */
     enum err end; /* ENDING: why */
     struct loop_fd fd;
     struct loop_task task; /* starts it, later flushes it */
@@ -163,7 +164,7 @@ static void release(struct stream *s)
     loop_task_clear(&s->task);
     end_opening(s);
     if (s->tls) {
-        if (s->state == STREAM_OPEN)
+        if (s->state == STREAM_OPEN && !s->is_reset)
             tls_goodbye(s->tls);
         send_last(s);
         tls_close(s->tls);
@@ -641,6 +642,7 @@ void stream_close(struct stream *s)
 
 void stream_reset(struct stream *s)
 {
+    s->is_reset = true;
     if (s->has_fd && !s->fd.removed) {
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         setsockopt(s->fd.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);

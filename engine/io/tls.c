@@ -4,7 +4,6 @@
  * ticket serves once); early data is never sent, because it can be replayed. */
 #include "io/tls.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -74,9 +73,11 @@ static long bio_control(BIO *bio, int command, long n, void *at)
 
 static void explain(char why[TLS_WHY_SIZE], const char *what, const char *file)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long error = ERR_peek_error();
+    const char *reason =
+        ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
     snprintf(why, TLS_WHY_SIZE, "%s%s%.150s: %s", what, file ? " " : "", file ? file : "",
-             reason ? reason : strerror(errno));
+             reason ? reason : "unknown error");
     ERR_clear_error();
 }
 
@@ -265,6 +266,10 @@ struct tls *tls_open(struct tls_context *c, const char *host, struct tls_output 
 
 void tls_close(struct tls *t)
 {
+    /* Else OpenSSL takes a connection that the peer ended for a failed one, and forbids
+     * to take up its session. */
+    if (t->is_shaken && !t->is_failed)
+        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
     free(t);
 }

@@ -176,15 +176,22 @@ static void world_open(struct world *w, void **state)
     w->script.answer = ANSWER;
 }
 
-static void world_open_http(struct world *w, void **state, struct http_options options)
+/* scheme: "http" or "https". */
+static inline void world_add_origin(struct world *w, const char *scheme, const char *ca_file,
+                                    struct http_options options)
 {
-    world_open(w, state);
     options.loop = w->loop;
     w->http = http_open(&options);
     char url[64], why[HTTP_WHY_SIZE];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", stream_listener_port(w->listener));
-    w->origin = http_origin_add(w->http, url, NULL, why);
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, stream_listener_port(w->listener));
+    w->origin = http_origin_add(w->http, url, ca_file, why);
     assert_non_null(w->origin);
+}
+
+static inline void world_open_http(struct world *w, void **state, struct http_options options)
+{
+    world_open(w, state);
+    world_add_origin(w, "http", NULL, options);
 }
 
 static void world_close(struct world *w)
@@ -219,4 +226,49 @@ static inline void world_turn_ms(struct world *w, uint64_t ms)
 {
     for (uint64_t end_ns = clock_mono_ns() + ms * NS_PER_MS; clock_mono_ns() < end_ns;)
         loop_wait(w->loop, end_ns, 1);
+}
+
+/* ---- calls ---- */
+
+struct test_call {
+    struct http_call call;
+    struct http_request request;
+    uint32_t done_count;
+};
+
+static inline void on_done(struct http_call *call)
+{
+    struct test_call *t = container_of(call, struct test_call, call);
+    t->done_count++;
+}
+
+static const struct http_request post = {
+    .method = {"POST", 4},
+    .path = {"/v1/messages?x=1", 16},
+    .headers = {{{"X-Key", 5}, {"secret", 6}}},
+    .header_count = 1,
+    .body = {"To=%2B41&Body=hello", 19},
+};
+
+static inline void prepare(struct test_call *t, struct world *w, uint64_t ms)
+{
+    *t = (struct test_call){.request = post};
+    t->call.origin = w->origin;
+    t->call.request = &t->request;
+    t->call.done = on_done;
+    t->call.deadline_ns = clock_mono_ns() + ms * NS_PER_MS;
+}
+
+static inline void start(struct test_call *t, struct world *w, uint64_t ms)
+{
+    http_want(w->origin, 1);
+    UNTIL(w, http_ready(w->origin) > 0);
+    prepare(t, w, ms);
+    assert_int_equal(http_start(&t->call), ERR_OK);
+}
+
+static inline void run(struct test_call *t, struct world *w)
+{
+    start(t, w, 3000);
+    UNTIL(w, t->done_count > 0);
 }
