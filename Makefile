@@ -30,6 +30,9 @@ CFLAGS_tsan := -O1 -g -fsanitize=thread -DDEBUG_CHECKS
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS_coverage := -O0 -g --coverage -DDEBUG_CHECKS
 LDFLAGS_coverage := --coverage
+CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+               -fno-omit-frame-pointer -DDEBUG_CHECKS
+LDFLAGS_fuzz := -fsanitize=address,undefined
 
 CPPFLAGS := -D_GNU_SOURCE -Iengine -I$(GEN) -I/usr/share/include/llhttp $(PKG_CFLAGS)
 CFLAGS := -std=c17 $(WARN) $(CFLAGS_$(BUILD)) $(EXTRA_CFLAGS)
@@ -101,9 +104,6 @@ test:
 FUZZ_S ?= 60
 FUZZ_C := $(wildcard tests/fuzz/fuzz_$(or $(F),*).c)
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/fuzz/%,$(FUZZ_C))
-CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
-               -fno-omit-frame-pointer -DDEBUG_CHECKS
-LDFLAGS_fuzz := -fsanitize=address,undefined
 .PHONY: fuzz
 fuzz:
 	@$(MAKE) -s BUILD=fuzz CC=clang $(FUZZ_BIN)

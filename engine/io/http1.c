@@ -1,9 +1,8 @@
 /* llhttp with memory: its spans are gathered, because they end where the network's
  * pieces end. Names, values and body lie in two buffers that grow to their limits and
- * are kept between responses; the headers know offsets, as the buffers may move.
- *
- * What counts against a limit is counted in spans, so that a response is judged the
- * same however it was cut. */
+ * are kept between responses; the headers know offsets, as the buffers may move. The
+ * parser is never shown more of a head than its limit, so that a response is judged
+ * the same however it was cut. */
 #include "io/http1.h"
 
 #include <llhttp.h>
@@ -12,7 +11,7 @@
 enum {
     TEXT_FIRST = 512,
     TEXT_KEPT = 16 * 1024, /* a larger buffer is given back */
-    HEADER_COST = 4,       /* ": " and the line's end */
+    HEADER_COST = 4,       /* written: ": " and the line's end */
 };
 
 struct text {
@@ -31,12 +30,11 @@ struct http1 {
     struct header_at headers[HTTP_HEADERS_MAX];
     uint32_t header_count;
     struct header_at open; /* the header being read */
-    size_t head_seen;      /* against head_max */
+    size_t head_seen;      /* bytes, against head_max */
     bool in_value;
     bool has_status;
     bool has_head;
     bool is_whole;
-    bool is_too_large;
     bool body_cut;
     bool keep_alive;
 };
@@ -75,32 +73,18 @@ static void text_empty(struct text *t)
 
 /* ---- what llhttp tells ---- */
 
-static int count_head(struct http1 *p, size_t size)
-{
-    p->head_seen += size;
-    p->is_too_large = p->head_seen > p->limits.head_max;
-    return p->is_too_large ? HPE_USER : 0;
-}
-
-static int on_status(llhttp_t *parser, const char *at, size_t size)
-{
-    (void)at;
-    return count_head(http1_of(parser), size);
-}
-
 static int on_status_complete(llhttp_t *parser)
 {
     struct http1 *p = http1_of(parser);
+    if (parser->http_major != 1 || parser->status_code < 100 || parser->status_code > 599)
+        return HPE_USER;
     p->has_status = parser->status_code / 100 != 1;
-    return count_head(p, HEADER_COST);
+    return 0;
 }
 
 static int keep_head(struct http1 *p, const char *at, size_t size)
 {
-    int error = count_head(p, size);
-    if (error || p->has_head) /* a trailer: counted and dropped */
-        return error;
-    return text_add(&p->head, at, size) ? 0 : HPE_USER;
+    return p->has_head || text_add(&p->head, at, size) ? 0 : HPE_USER; /* trailers: dropped */
 }
 
 static int on_header_field(llhttp_t *parser, const char *at, size_t size)
@@ -125,7 +109,7 @@ static int on_header_value_complete(llhttp_t *parser)
         p->headers[p->header_count++] = p->open;
     }
     p->open = (struct header_at){.name = p->head.size};
-    return count_head(p, HEADER_COST);
+    return 0;
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -168,7 +152,6 @@ static int on_message_complete(llhttp_t *parser)
 }
 
 static const llhttp_settings_t settings = {
-    .on_status = on_status,
     .on_status_complete = on_status_complete,
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
@@ -203,24 +186,34 @@ void http1_reset(struct http1 *p)
     text_empty(&p->body);
     forget_message(p);
     p->head_seen = 0;
-    p->is_whole = p->is_too_large = p->body_cut = p->keep_alive = false;
+    p->is_whole = p->body_cut = p->keep_alive = false;
+}
+
+static enum err execute(struct http1 *p, struct bytes bytes, size_t *used)
+{
+    llhttp_errno_t error = llhttp_execute(&p->parser, bytes.at, bytes.size);
+    const char *end = error == HPE_OK ? NULL : llhttp_get_error_pos(&p->parser);
+    *used += end ? (size_t)(end - bytes.at) : bytes.size;
+    if (p->is_whole || p->body_cut)
+        return ERR_OK;
+    return error == HPE_OK ? ERR_AGAIN : ERR_PROTOCOL;
 }
 
 enum err http1_read(struct http1 *p, struct bytes bytes, size_t *used)
 {
     *used = 0;
-    if (p->is_whole || p->body_cut || bytes.size == 0)
-        return p->is_whole || p->body_cut ? ERR_OK : ERR_AGAIN;
-    llhttp_errno_t error = llhttp_execute(&p->parser, bytes.at, bytes.size);
-    *used = bytes.size;
-    if (error == HPE_OK)
-        return ERR_AGAIN;
-    const char *end = llhttp_get_error_pos(&p->parser);
-    if (end)
-        *used = (size_t)(end - bytes.at);
-    if (p->is_whole || p->body_cut)
-        return ERR_OK;
-    return p->is_too_large ? ERR_TOO_LARGE : ERR_PROTOCOL;
+    enum err err = p->is_whole || p->body_cut ? ERR_OK : ERR_AGAIN;
+    while (err == ERR_AGAIN && *used < bytes.size) {
+        struct bytes rest = {bytes.at + *used, bytes.size - *used};
+        if (!p->has_head) {
+            rest.size = u64_min(rest.size, p->limits.head_max - p->head_seen);
+            p->head_seen += rest.size;
+        }
+        if (rest.size == 0)
+            return ERR_TOO_LARGE;
+        err = execute(p, rest, used);
+    }
+    return err;
 }
 
 enum err http1_end(struct http1 *p)
@@ -231,11 +224,19 @@ enum err http1_end(struct http1 *p)
     return p->is_whole || p->body_cut ? ERR_OK : ERR_CLOSED;
 }
 
-static struct bytes trimmed(const char *at, size_t size)
+static struct bytes name_of(const struct http1 *p, const struct header_at *h)
 {
-    while (size > 0 && (at[size - 1] == ' ' || at[size - 1] == '\t'))
+    return h->name_size > 0 ? (struct bytes){p->head.at + h->name, h->name_size}
+                            : (struct bytes){0};
+}
+
+/* Without the blanks behind it. */
+static struct bytes value_of(const struct http1 *p, const struct header_at *h)
+{
+    size_t size = h->value_size;
+    while (size > 0 && memchr(" \t", p->head.at[h->value + size - 1], 2))
         size--;
-    return (struct bytes){at, size};
+    return size > 0 ? (struct bytes){p->head.at + h->value, size} : (struct bytes){0};
 }
 
 void http1_response(const struct http1 *p, struct http_response *out)
@@ -243,9 +244,8 @@ void http1_response(const struct http1 *p, struct http_response *out)
     out->status = p->has_status ? p->parser.status_code : 0;
     out->header_count = p->has_status ? p->header_count : 0;
     for (uint32_t i = 0; i < out->header_count; i++) {
-        const struct header_at *h = &p->headers[i];
-        out->headers[i].name = (struct bytes){p->head.at + h->name, h->name_size};
-        out->headers[i].value = trimmed(p->head.at + h->value, h->value_size);
+        out->headers[i].name = name_of(p, &p->headers[i]);
+        out->headers[i].value = value_of(p, &p->headers[i]);
     }
     out->body = (struct bytes){p->body.at, p->body.size};
     out->body_cut = p->body_cut;
@@ -259,15 +259,13 @@ bool http1_keep_alive(const struct http1 *p)
 uint32_t http1_keep_alive_ms(const struct http1 *p)
 {
     for (uint32_t i = 0; i < p->header_count; i++) {
-        const struct header_at *h = &p->headers[i];
-        if (!bytes_equal_nocase((struct bytes){p->head.at + h->name, h->name_size},
-                                BYTES("keep-alive")))
+        if (!bytes_equal_nocase(name_of(p, &p->headers[i]), BYTES("keep-alive")))
             continue;
-        struct bytes v = {p->head.at + h->value, h->value_size};
-        const char *at = memmem(v.at, v.size, "timeout=", 8);
+        struct bytes value = value_of(p, &p->headers[i]);
+        const char *at = value.size > 0 ? memmem(value.at, value.size, "timeout=", 8) : NULL;
+        const char *end = value.size > 0 ? value.at + value.size : NULL;
         uint32_t seconds = 0;
-        for (at = at ? at + 8 : NULL;
-             at && at < v.at + v.size && *at >= '0' && *at <= '9' && seconds < 86400; at++)
+        for (at = at ? at + 8 : end; at < end && *at >= '0' && *at <= '9' && seconds < 86400; at++)
             seconds = seconds * 10 + (uint32_t)(*at - '0');
         return seconds * 1000;
     }
