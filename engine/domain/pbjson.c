@@ -17,13 +17,19 @@ static size_t prefix_size(const ProtobufCEnumDescriptor *type)
 
 void pb_write_enum(struct writer *w, const ProtobufCEnumDescriptor *type, int value)
 {
-    const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(type, value);
-    if (!found) {
+    if (!pb_enum_has(type, value)) {
         write_i64(w, value);
         return;
     }
-    for (const char *at = found->name + prefix_size(type); *at; at++)
-        write_char(w, lower(*at));
+    const ProtobufCEnumValue *found = type->n_value_ranges == 1
+                                          ? &type->values[value - type->value_ranges[0].start_value]
+                                          : protobuf_c_enum_descriptor_get_value(type, value);
+    const char *name = found->name + prefix_size(type);
+    char text[64];
+    size_t size = 0;
+    for (; name[size] && size < sizeof text; size++)
+        text[size] = lower(name[size]);
+    write_bytes(w, text, size);
 }
 
 static bool is_name(struct bytes text, const char *name)
