@@ -223,7 +223,7 @@ static void an_error_says_field_place_and_what_was_expected(void **state)
         {"{\"event_id\":\"a\\u0000b\"}", "event_id: a NUL inside a string (line 1, column 13)"},
         {"[]", "expected an object (line 1, column 1)"},
         {"{\"event_id\":\"x\"", "expected a comma or } (line 1, column 16)"},
-        {"{\"kind\":\"x\",\"labels\":{\"a\":1},}", "expected a key (line 1, column 31)"},
+        {"{\"kind\":\"x\",\"labels\":{\"a\":1},}", "expected a key (line 1, column 30)"},
         {"{} {}", "something follows the document (line 1, column 4)"},
     };
     for (size_t i = 0; i < countof(rows); i++) {
