@@ -1,0 +1,6 @@
+
+evt-feedback_replysalon-7*Â¤ØÀ©Ó:2¤•ØZ8
++33612345678jeanne.dupont@example.orgJeanne DupontpŠ
+ownerst-1ª	Merci !º
+	sentimentpositiveº
+facetstaff
