@@ -2,3 +2,4 @@
 # CI's further checks, by .ci/run.
 suite unit make -s unit
 suite tidy tests/tidy.sh
+suite golden proto/golden/encode.py --check
