@@ -1,5 +1,6 @@
 # The suites of `make test`, in the order of their cost. Sourced by all.sh and, with
 # CI's further checks, by .ci/run.
 suite unit make -s unit
+suite scenarios tests/scenarios/run.py
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
