@@ -9,4 +9,7 @@ int provider_command(int argc, char **argv);
 int floor_command(int argc, char **argv);
 int verify_command(int argc, char **argv);
 int show_command(int argc, char **argv);
+int produce_command(int argc, char **argv);
+int dump_command(int argc, char **argv);
+int lag_command(int argc, char **argv);
 int load_command(int argc, char **argv);

@@ -177,10 +177,10 @@ static bool read_partitions(struct reading *r, int32_t left)
     return true;
 }
 
-bool kafka_read_all(const char *brokers, const char *topic, kafka_in_fn take, void *context)
+static rd_kafka_t *open_reader(const char *brokers, const char *group)
 {
     const char *const rows[][2] = {{"bootstrap.servers", brokers},
-                                   {"group.id", "carillon-bench"},
+                                   {"group.id", group},
                                    {"enable.auto.commit", "false"},
                                    {"enable.auto.offset.store", "false"},
                                    {"auto.offset.reset", "earliest"},
@@ -189,27 +189,72 @@ bool kafka_read_all(const char *brokers, const char *topic, kafka_in_fn take, vo
                                    {"fetch.message.max.bytes", "20000000"},
                                    {"log_level", "0"}};
     char error[256];
-    struct reading r = {.topic = topic, .take = take, .context = context};
     rd_kafka_conf_t *conf = conf_of(rows, countof(rows));
-    r.handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
-    if (!r.handle) {
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
+    if (!handle) {
         fprintf(stderr, "kafka: %s\n", error);
         rd_kafka_conf_destroy(conf);
-        return false;
     }
+    return handle;
+}
+
+static rd_kafka_topic_partition_list_t *all_partitions(const char *topic, int32_t count)
+{
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(count);
+    for (int32_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(all, topic, i)->offset = 0;
+    return all;
+}
+
+bool kafka_read_all(const char *brokers, const char *topic, kafka_in_fn take, void *context)
+{
+    struct reading r = {.topic = topic, .take = take, .context = context};
+    r.handle = open_reader(brokers, "carillon-bench");
+    if (!r.handle)
+        return false;
     rd_kafka_poll_set_consumer(r.handle);
     int32_t count;
     bool fine = partition_count(&r, &count);
     if (fine) {
-        rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(count);
-        for (int32_t i = 0; i < count; i++)
-            rd_kafka_topic_partition_list_add(all, topic, i)->offset = 0;
+        rd_kafka_topic_partition_list_t *all = all_partitions(topic, count);
         fine = !rd_kafka_assign(r.handle, all) && read_partitions(&r, count);
         rd_kafka_topic_partition_list_destroy(all);
     }
     rd_kafka_consumer_close(r.handle);
     rd_kafka_destroy(r.handle);
     return fine;
+}
+
+static int64_t lag_of(rd_kafka_t *handle, rd_kafka_topic_partition_list_t *all)
+{
+    int64_t lag = 0;
+    rd_kafka_resp_err_t err = rd_kafka_committed(handle, all, WAIT_MS);
+    for (int i = 0; i < all->cnt && !err; i++) {
+        const rd_kafka_topic_partition_t *p = &all->elems[i];
+        int64_t low = 0, high = 0;
+        err =
+            rd_kafka_query_watermark_offsets(handle, p->topic, p->partition, &low, &high, WAIT_MS);
+        lag += high - i64_max(p->offset, low);
+    }
+    if (err)
+        fprintf(stderr, "kafka: %s\n", rd_kafka_err2str(err));
+    return err ? -1 : lag;
+}
+
+int64_t kafka_lag(const char *brokers, const char *group, const char *topic)
+{
+    struct reading r = {.topic = topic, .handle = open_reader(brokers, group)};
+    int32_t count;
+    int64_t lag = -1;
+    if (!r.handle)
+        return -1;
+    if (partition_count(&r, &count)) {
+        rd_kafka_topic_partition_list_t *all = all_partitions(topic, count);
+        lag = lag_of(r.handle, all);
+        rd_kafka_topic_partition_list_destroy(all);
+    }
+    rd_kafka_destroy(r.handle);
+    return lag;
 }
 
 struct bytes kafka_header_of(const struct kafka_in_record *record, const char *name)

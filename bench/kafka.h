@@ -41,5 +41,9 @@ typedef void (*kafka_in_fn)(void *context, const struct kafka_in_record *record)
 bool kafka_read_all(const char *brokers, const char *topic, kafka_in_fn take,
                     void *context) MUST_USE;
 
+/* Records that the group has not committed yet, over all partitions; -1 after saying why
+ * on standard error. */
+int64_t kafka_lag(const char *brokers, const char *group, const char *topic);
+
 /* The header's value; at NULL where there is none. */
 struct bytes kafka_header_of(const struct kafka_in_record *record, const char *name);

@@ -13,6 +13,9 @@ static const struct {
     {"load", "produces seeded events at a rate, and journals them", load_command},
     {"verify", "judges a run by its journals and topics; exit 1 on any violation", verify_command},
     {"show", "prints a provider journal as JSON lines", show_command},
+    {"produce", "puts raw records, as they stand, into a topic", produce_command},
+    {"dump", "prints a topic as JSON lines", dump_command},
+    {"lag", "prints how many records a group has not committed", lag_command},
     {"floor", "the same requests from a bare ring client: what HTTP alone costs", floor_command},
 };
 
