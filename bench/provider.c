@@ -253,16 +253,17 @@ static void take_requests(struct provider *p, struct connection *c)
     }
     if (broken)
         drop(p, c);
-    else if (c->tls && !c->held)
-        send_at_turn_end(p, c); /* the handshake's own bytes */
 }
 
 static void on_readable(struct provider *p, struct connection *c)
 {
-    if (!connection_read(c, p->wall_ns))
+    if (!connection_read(c, p->wall_ns)) {
         drop(p, c);
-    else
-        take_requests(p, c);
+        return;
+    }
+    if (c->tls && !c->held)
+        send_at_turn_end(p, c); /* the handshake's own bytes, if any */
+    take_requests(p, c);
 }
 
 static void flush(struct provider *p, struct connection *c)

@@ -224,27 +224,26 @@ static bool read_sendgrid(const struct sim_request *request, struct writer *text
     const char *people = json_member(request->body.at, request->body, "\"to\"", NULL);
     json_member(people, request->body, "\"email\"", to);
     struct writer key = writer_of(record->key, sizeof record->key - 1);
-    json_member(request->body.at, request->body, "\"mid\"", &key);
+    json_member(request->body.at, request->body, "\"leg\"", &key);
     return true;
 }
 
-/* A webhook's channel is its path's last part, else push. */
+/* The generic webhook's document names the channel. */
 static void read_webhook(const struct sim_request *request, struct writer *text, struct writer *to,
                          struct sim_record *record)
 {
+    char memory[16];
+    struct bytes body = request->body;
     struct writer route = writer_of(record->route, sizeof record->route - 1);
+    struct writer channel = writer_of(memory, sizeof memory);
     write_literal(&route, "webhook");
     write_bytes(&route, request->path.at, u64_min(request->path.size, route.max - route.size));
-    record->channel = SIM_PUSH;
-    for (uint8_t c = SIM_SMS; c < SIM_CHANNEL_COUNT; c++) {
-        const char *name = sim_channel_text(c);
-        size_t size = strlen(name);
-        if (request->path.size > size &&
-            memcmp(request->path.at + request->path.size - size, name, size) == 0)
+    json_member(body.at, body, "\"channel\"", &channel);
+    for (uint8_t c = SIM_SMS; c < SIM_CHANNEL_COUNT; c++)
+        if (bytes_equal(writer_bytes(&channel), bytes_of(sim_channel_text(c))))
             record->channel = c;
-    }
-    json_member(request->body.at, request->body, "\"text\"", text);
-    json_member(request->body.at, request->body, "\"to\"", to);
+    json_member(body.at, body, "\"text\"", text);
+    json_member(json_member(body.at, body, "\"to\"", NULL), body, "\"address\"", to);
 }
 
 void request_read(const struct sim_request *request, char *scratch, size_t scratch_max,

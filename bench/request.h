@@ -6,7 +6,7 @@
 
 struct sim_request {
     struct bytes method, path, body;
-    struct bytes key; /* Idempotency-Key, or custom_args.mid */
+    struct bytes key; /* Idempotency-Key, or custom_args.leg */
     bool close;       /* Connection: close */
     size_t size;      /* of the whole request */
 };
