@@ -4,3 +4,4 @@ suite unit make -s unit
 suite scenarios tests/scenarios/run.py
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
+suite zones tests/zones/run.sh

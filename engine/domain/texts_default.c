@@ -34,9 +34,10 @@ static const struct default_text texts[][TEXTS_LANGUAGE_COUNT] = {
                               "[[ du {{when}}]] est enregistrée. Nous y répondrons "
                               "rapidement." CHANGE_FR,
                        .subject = "Votre demande de rendez-vous[[ : {{when}}]]",
-                       .email = HELLO_FR "Nous avons bien reçu votre demande de rendez-vous"
-                                         "[[ du {{when}}]]. Nous la confirmerons dès que "
-                                         "possible." CHANGE_EMAIL_FR BYE_FR}},
+                       .email = HELLO_FR
+                       "Nous avons bien reçu votre demande de rendez-vous"
+                       "[[ du {{when}}]]. Nous la confirmerons dès que "
+                       "possible.[[\n\nPour la modifier ou l'annuler : {{manage_url}}]]" BYE_FR}},
     [KIND(BOOKING_CONFIRMED)] =
         {[TEXTS_EN] = {.sms = FROM_EN "Your appointment[[ on {{when}}]] is "
                                       "confirmed." CHANGE_EN,
