@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 
-enum { EVENT_ID_MAX = 128, TENANT_ID_MAX = 64, TRACEPARENT_MAX = 55 };
+enum { TRACEPARENT_MAX = 55 };
 
 #define EVENT &carillon__v1__event__descriptor
 #define BOOKING &carillon__v1__booking__descriptor
@@ -12,8 +12,8 @@ enum { EVENT_ID_MAX = 128, TENANT_ID_MAX = 64, TRACEPARENT_MAX = 55 };
 
 /* As the comments in event.proto say. */
 static const struct pb_limit limits[] = {
-    {EVENT, 1, .bytes = EVENT_ID_MAX},
-    {EVENT, 2, .bytes = TENANT_ID_MAX},
+    {EVENT, 1, .bytes = 128},                            /* event_id */
+    {EVENT, 2, .bytes = 64},                             /* tenant_id */
     {EVENT, 8, .bytes = 128},                            /* dedup_key */
     {EVENT, 10, .bytes = 35},                            /* locale */
     {EVENT, 13, .bytes = 64},                            /* service_id */
@@ -252,21 +252,24 @@ static bool complete(struct reading *r, Carillon__V1__Event *event)
     return true;
 }
 
-static enum err check(const Carillon__V1__Event *event, struct pb_error *error)
+/* Sizes first, so that an event that is bad otherwise holds nothing too large either. */
+static enum err check(Carillon__V1__Event *event, enum err decoded, struct pb_error *error)
 {
+    struct pb_error size;
+    if (pb_check_sizes(&event->base, limits, countof(limits), &size) != ERR_OK &&
+        decoded == ERR_OK) {
+        *error = size;
+        return ERR_INVALID;
+    }
+    if (decoded != ERR_OK)
+        return decoded;
     if (!event->event_id || !event->event_id[0])
         return fail(error, "event_id", "missing");
     if (!event->tenant_id || !event->tenant_id[0])
         return fail(error, "tenant_id", "missing");
     if (!event->has_kind)
         return fail(error, "kind", "missing");
-    return pb_check_sizes(&event->base, limits, countof(limits), error);
-}
-
-static struct bytes id_of(const char *id, size_t most)
-{
-    struct bytes text = bytes_of(id);
-    return text.size <= most ? text : (struct bytes){0};
+    return ERR_OK;
 }
 
 enum err event_decode(const struct record *record, struct arena *arena, struct pb_unknown *unknown,
@@ -279,15 +282,14 @@ enum err event_decode(const struct record *record, struct arena *arena, struct p
     Carillon__V1__Event *read = (Carillon__V1__Event *)r.message;
     if (read && !complete(&r, read))
         err = ERR_NO_MEMORY;
-    if (err == ERR_OK)
-        err = check(read, &error->what);
     if (err == ERR_NO_MEMORY) {
-        fail(&error->what, "", "too large to be read");
         read = NULL;
+        error->what = (struct pb_error){.word = "too large to be read"};
     }
     if (read) {
-        error->event_id = id_of(read->event_id, EVENT_ID_MAX);
-        error->tenant_id = id_of(read->tenant_id, TENANT_ID_MAX);
+        err = check(read, err, &error->what);
+        error->event_id = bytes_of(read->event_id);
+        error->tenant_id = bytes_of(read->tenant_id);
     }
     *event = read;
     return err;

@@ -17,10 +17,10 @@ struct event_error {
     struct bytes event_id, tenant_id;
 };
 
-/* `*event` is set where the record was readable enough, also on ERR_INVALID (what could
- * be read of it, for copying into the outcome), else NULL. ERR_NO_MEMORY: the arena is
- * too small (EVENT_ARENA_BYTES is enough for any honest record); if it was not, the
- * record is to be treated as malformed. */
+/* `*event` is set where the record was readable enough, also on ERR_INVALID (then it
+ * holds what is good of it, for copying into the outcome), else NULL. ERR_NO_MEMORY: the
+ * arena is too small; EVENT_ARENA_BYTES is enough for any honest record, so that where
+ * that did not do the record is malformed. */
 MUST_USE enum err event_decode(const struct record *record, struct arena *arena,
                                struct pb_unknown *unknown, Carillon__V1__Event **event,
                                struct event_error *error);

@@ -63,72 +63,81 @@ struct checker {
 
 static const char too_long[] = "longer than its limit";
 
-static bool check_message(const struct checker *c, const ProtobufCMessage *message,
+static void check_message(const struct checker *c, ProtobufCMessage *message,
                           const struct pb_path *path);
 
-static bool check_size(const struct checker *c, const char *text, uint32_t most,
+/* Strings too long are left out: of what was read, only what is good may be told. */
+static void check_text(const struct checker *c, char **text, uint32_t most,
                        const struct pb_path *path)
 {
-    if (!text || most == 0 || strlen(text) <= most)
-        return true;
+    if (!*text || most == 0 || strlen(*text) <= most)
+        return;
     pb_fail(c->error, path, too_long);
-    return false;
+    *text = NULL;
 }
 
-static bool check_map(const struct checker *c, const ProtobufCMessage *message,
+/* One bad entry, and the whole map is left out. */
+static void check_map(const struct checker *c, ProtobufCMessage *message,
                       const ProtobufCFieldDescriptor *field, const struct pb_limit *limit,
                       const struct pb_path *path)
 {
     ProtobufCMessage **entries = *(ProtobufCMessage ***)pb_member(message, field);
     for (size_t i = 0; i < *pb_count(message, field); i++) {
         struct pb_path here = {.up = path, .entry = entries[i]};
-        if (!check_size(c, *pb_entry_key(entries[i]), limit->keys, path) ||
-            !check_size(c, *pb_entry_value(entries[i]), limit->bytes, &here))
-            return false;
+        bool long_key = limit->keys > 0 && strlen(*pb_entry_key(entries[i])) > limit->keys;
+        bool long_value = limit->bytes > 0 && strlen(*pb_entry_value(entries[i])) > limit->bytes;
+        if (long_key || long_value) {
+            pb_fail(c->error, long_key ? path : &here, too_long);
+            *pb_count(message, field) = 0;
+        }
     }
-    return true;
 }
 
-static bool check_list(const struct checker *c, const ProtobufCMessage *message,
+static void check_list(const struct checker *c, ProtobufCMessage *message,
                        const ProtobufCFieldDescriptor *field, const struct pb_limit *limit,
                        const struct pb_path *path)
 {
-    size_t count = *pb_count(message, field);
+    size_t *count = pb_count(message, field);
     void **list = *(void ***)pb_member(message, field);
-    if (limit->count > 0 && count > limit->count) {
+    if (limit->count > 0 && *count > limit->count) {
         pb_fail(c->error, path, "too many entries");
-        return false;
+        *count = 0;
     }
-    if (pb_is_map(field))
-        return check_map(c, message, field, limit, path);
-    for (size_t i = 0; i < count; i++) {
+    if (pb_is_map(field)) {
+        check_map(c, message, field, limit, path);
+        return;
+    }
+    for (size_t i = 0; i < *count; i++) {
         struct pb_path here = {.up = path, .index = i};
-        if (field->type == PROTOBUF_C_TYPE_STRING && !check_size(c, list[i], limit->bytes, &here))
-            return false;
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE && !check_message(c, list[i], &here))
-            return false;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+            check_message(c, list[i], &here);
+        if (field->type != PROTOBUF_C_TYPE_STRING || limit->bytes == 0 ||
+            strlen(list[i]) <= limit->bytes)
+            continue;
+        pb_fail(c->error, &here, too_long);
+        *count = 0;
     }
-    return true;
 }
 
-static bool check_field(const struct checker *c, const ProtobufCMessage *message,
+static void check_field(const struct checker *c, ProtobufCMessage *message,
                         const ProtobufCFieldDescriptor *field, const struct pb_limit *limit,
                         const struct pb_path *up)
 {
     struct pb_path path = {.up = up, .name = field->name};
-    const void *at = pb_member(message, field);
-    if (field->label == PROTOBUF_C_LABEL_REPEATED)
-        return *pb_count(message, field) == 0 || check_list(c, message, field, limit, &path);
-    if (field->type == PROTOBUF_C_TYPE_STRING)
-        return check_size(c, *(char *const *)at, limit->bytes, &path);
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        return !*(void *const *)at || pb_is_time(field->descriptor) ||
-               check_message(c, *(ProtobufCMessage *const *)at, &path);
-    return true;
+    void *at = pb_member(message, field);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        if (*pb_count(message, field) > 0)
+            check_list(c, message, field, limit, &path);
+    } else if (field->type == PROTOBUF_C_TYPE_STRING) {
+        check_text(c, at, limit->bytes, &path);
+    } else if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(void **)at &&
+               !pb_is_time(field->descriptor)) {
+        check_message(c, *(ProtobufCMessage **)at, &path);
+    }
 }
 
 /* Fields and limits are both in the order of field numbers, so they are walked together. */
-static bool check_message(const struct checker *c, const ProtobufCMessage *message,
+static void check_message(const struct checker *c, ProtobufCMessage *message,
                           const struct pb_path *path)
 {
     static const struct pb_limit none = {0};
@@ -140,18 +149,17 @@ static bool check_message(const struct checker *c, const ProtobufCMessage *messa
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         bool limited =
             at < c->limit_count && c->limits[at].type == type && c->limits[at].id == field->id;
-        if (!check_field(c, message, field, limited ? &c->limits[at] : &none, path))
-            return false;
+        check_field(c, message, field, limited ? &c->limits[at] : &none, path);
         at += limited;
     }
-    return true;
 }
 
-enum err pb_check_sizes(const ProtobufCMessage *message, const struct pb_limit *limits,
+enum err pb_check_sizes(ProtobufCMessage *message, const struct pb_limit *limits,
                         uint32_t limit_count, struct pb_error *error)
 {
     struct checker c = {.limits = limits, .limit_count = limit_count, .error = error};
     struct pb_path path = {0};
     *error = (struct pb_error){0};
-    return check_message(&c, message, &path) ? ERR_OK : ERR_INVALID;
+    check_message(&c, message, &path);
+    return error->word ? ERR_INVALID : ERR_OK;
 }

@@ -68,8 +68,8 @@ struct pb_limit {
     uint32_t keys;  /* of a map's keys */
     uint32_t count; /* of a repeated field or map */
 };
-/* The message and all below it; error's path is that of the first field too large. */
-MUST_USE enum err pb_check_sizes(const ProtobufCMessage *message, const struct pb_limit *limits,
+/* The message and all below it; what is too large is taken out, the first told. */
+MUST_USE enum err pb_check_sizes(ProtobufCMessage *message, const struct pb_limit *limits,
                                  uint32_t limit_count, struct pb_error *error);
 
 /* "reminder" for KIND_REMINDER; the number for a value that the enum does not have. */

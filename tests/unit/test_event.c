@@ -295,6 +295,23 @@ static void an_id_that_cannot_be_read_is_not_told(void **state)
     }
 }
 
+static void what_is_told_of_a_bad_event_is_within_its_limits(void **state)
+{
+    (void)state;
+    char value[1024];
+    struct writer w = writer_of(value, sizeof value);
+    write_literal(&w, "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"telegram\",\"booking\":{"
+                      "\"booking_id\":\"b\"},\"labels\":{\"a\":\"b\"},\"customer_id\":\"");
+    for (int i = 0; i < 65; i++)
+        write_char(&w, 'x');
+    write_literal(&w, "\"}");
+    assert_int_equal(decode_value(writer_bytes(&w)), ERR_INVALID);
+    assert_string_equal(error.what.path, "kind");
+    assert_null(event->customer_id);
+    assert_string_equal(event->booking->booking_id, "b");
+    assert_int_equal(event->n_labels, 1);
+}
+
 static void broken_json_is_told_with_its_position(void **state)
 {
     (void)state;
@@ -425,6 +442,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(a_bad_event_still_tells_its_ids),
         cmocka_unit_test(an_id_that_cannot_be_read_is_not_told),
+        cmocka_unit_test(what_is_told_of_a_bad_event_is_within_its_limits),
         cmocka_unit_test(broken_json_is_told_with_its_position),
         cmocka_unit_test(every_size_of_the_contract_is_kept),
         cmocka_unit_test(maps_have_as_many_entries_as_the_contract_says),
