@@ -2,78 +2,108 @@
 
 #include "io/crypto.h"
 
-void state_key(enum state_key kind, struct bytes tenant, struct bytes subject,
-               char out[STATE_KEY_SIZE])
+static void key_of(const char *name, struct bytes tenant, struct bytes subject,
+                   char out[STATE_KEY_SIZE])
 {
-    static const char letters[] = {
-        [STATE_RECIPIENT] = 'r', [STATE_BOOKING] = 'b', [STATE_TENANT] = 't'};
     uint8_t hash[SHA256_SIZE];
     const struct bytes pieces[] = {tenant, {"", 1}, subject};
-    sha256(pieces, countof(pieces), hash);
     struct writer w = writer_of(out, STATE_KEY_SIZE);
-    write_char(&w, letters[kind]);
-    write_literal(&w, "1:{");
+    sha256(pieces, countof(pieces), hash);
+    write_text(&w, name);
+    write_literal(&w, ":{");
     write_hex(&w, hash, 16);
     write_char(&w, '}');
-    CHECK(w.size == STATE_KEY_SIZE);
+    CHECK(!w.overflow && w.size == STATE_KEY_SIZE);
 }
 
-struct bytes state_version_key(struct bytes tenant, char out[STATE_VERSION_KEY_MAX])
+void state_recipient_key(struct bytes tenant, struct bytes subject, char out[STATE_KEY_SIZE])
 {
-    struct writer w = writer_of(out, STATE_VERSION_KEY_MAX);
-    write_literal(&w, "t1v:{");
-    write_slice(&w, tenant);
-    write_char(&w, '}');
-    CHECK(!w.overflow); /* tenant_id has at most 64 bytes */
-    return writer_bytes(&w);
+    key_of("r1", tenant, subject, out);
 }
 
-/* Decimal digits up to '|', which is taken too. */
-static bool take_number(struct bytes *from, int64_t *out)
+void state_booking_key(struct bytes tenant, struct bytes booking, char out[STATE_KEY_SIZE])
 {
-    int64_t n = 0;
-    size_t i = 0;
-    while (i < from->size && from->at[i] >= '0' && from->at[i] <= '9') {
-        if (i == 18)
+    key_of("b1", tenant, booking, out);
+}
+
+void state_tenant_key(struct bytes tenant, char out[STATE_KEY_SIZE])
+{
+    key_of("t1", tenant, (struct bytes){0}, out);
+}
+
+void state_version_key(struct bytes tenant, struct writer *out)
+{
+    write_literal(out, "t1v:{");
+    write_slice(out, tenant);
+    write_char(out, '}');
+}
+
+/* Digits up to a bar, which is passed. */
+static bool next_number(struct bytes *rest, int64_t *n)
+{
+    size_t at = 0;
+    for (*n = 0; at < rest->size && rest->at[at] >= '0' && rest->at[at] <= '9'; at++) {
+        if (*n > (INT64_MAX - 9) / 10)
             return false;
-        n = n * 10 + (from->at[i++] - '0');
+        *n = *n * 10 + (rest->at[at] - '0');
     }
-    if (i == 0 || i == from->size || from->at[i] != '|')
+    if (at == 0 || at == rest->size || rest->at[at] != '|')
         return false;
-    *from = (struct bytes){from->at + i + 1, from->size - i - 1};
-    *out = n;
+    *rest = (struct bytes){rest->at + at + 1, rest->size - at - 1};
     return true;
 }
 
-enum err state_piece_take(struct bytes *value, struct state_piece *out)
+bool state_next(struct bytes *rest, struct state_piece *out)
 {
-    if (value->size == 0)
-        return ERR_NOT_FOUND;
-    const char *bar = memchr(value->at, '|', value->size);
-    if (!bar || bar == value->at)
-        return ERR_INVALID;
-    size_t size = (size_t)(bar - value->at);
-    struct bytes rest = {bar + 1, value->size - size - 1};
-    int64_t offset, length;
-    if (!take_number(&rest, &offset) || !take_number(&rest, &length) ||
-        (uint64_t)length > rest.size)
-        return ERR_INVALID;
-    *out = (struct state_piece){
-        .aspect = {value->at, size}, .content = {rest.at, (size_t)length}, .offset = offset};
-    *value = (struct bytes){rest.at + length, rest.size - (size_t)length};
+    const char *bar = rest->size > 0 ? memchr(rest->at, '|', rest->size) : NULL;
+    if (!bar || bar == rest->at)
+        return false;
+    struct bytes after = {bar + 1, (size_t)(rest->at + rest->size - bar - 1)};
+    int64_t size;
+    out->aspect = (struct bytes){rest->at, (size_t)(bar - rest->at)};
+    if (!next_number(&after, &out->offset) || !next_number(&after, &size) ||
+        (uint64_t)size > after.size)
+        return false;
+    out->wire = (struct bytes){after.at, (size_t)size};
+    *rest = (struct bytes){after.at + size, after.size - (size_t)size};
+    return true;
+}
+
+enum err state_document(struct bytes value, struct writer *out)
+{
+    struct state_piece piece;
+    while (value.size > 0) {
+        if (!state_next(&value, &piece))
+            return ERR_INVALID;
+        write_slice(out, piece.wire);
+    }
     return ERR_OK;
 }
 
-enum err state_join(struct bytes value, struct writer *out, int64_t *newest)
+static bool split(struct bytes key, size_t at, struct bytes *before, struct bytes *after)
 {
-    struct state_piece piece;
-    enum err err;
-    *newest = -1;
-    while ((err = state_piece_take(&value, &piece)) == ERR_OK) {
-        write_slice(out, piece.content);
-        *newest = i64_max(*newest, piece.offset);
-    }
-    if (err != ERR_NOT_FOUND)
-        return err;
-    return out->overflow ? ERR_TOO_LARGE : ERR_OK;
+    *before = (struct bytes){key.at, at};
+    *after = (struct bytes){key.at + at + 1, key.size - at - 1};
+    return before->size > 0 && after->size > 0;
+}
+
+bool state_parse_booking(struct bytes key, struct state_subject *out)
+{
+    const char *slash = key.size > 0 ? memchr(key.at, '/', key.size) : NULL;
+    out->aspect = BYTES("booking");
+    return slash && split(key, (size_t)(slash - key.at), &out->tenant, &out->subject);
+}
+
+bool state_parse_recipient(struct bytes key, struct state_subject *out)
+{
+    if (!state_parse_booking(key, out))
+        return false;
+    const struct bytes rest = out->subject; /* a customer's id may hold slashes */
+    const char *last = memrchr(rest.at, '/', rest.size);
+    return last && split(rest, (size_t)(last - rest.at), &out->subject, &out->aspect);
+}
+
+bool state_tenant_fits(struct bytes tenant)
+{
+    return tenant.size > 0 && tenant.size <= 64 && !memchr(tenant.at, '/', tenant.size);
 }

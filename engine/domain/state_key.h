@@ -1,39 +1,42 @@
-/* How recipient, booking and tenant state is named and laid out: keys of the state topics
- * and of Redis, and the pieces of a Redis value (design section 4).
- *
- * Redis keys: r1:{h}, b1:{h}, t1:{h}, with h = 32 hex digits of SHA-256(tenant NUL
- * subject); a tenant's own document has the subject "". t1v:{tenant} is its version. */
+/* Where the state topics' documents lie in Redis, and how: r1 (recipients), b1 (bookings)
+ * and t1 (tenants) under a hash of tenant and subject, each a row of pieces
+ * `aspect|offset|length|protobuf`. The bytes of the pieces, one after the other, are the
+ * document. t1v:{tenant} holds one empty piece whose offset is the settings' version. */
 #pragma once
 
 #include "base/bytes.h"
 #include "base/err.h"
 
 enum {
-    STATE_KEY_SIZE = 37, /* r1:{32 digits} */
-    STATE_VERSION_KEY_MAX = 72,
+    STATE_KEY_SIZE = 37,          /* r1:{32 hex digits} */
+    STATE_VERSION_KEY_MAX = 72,   /* t1v:{tenant} */
+    STATE_MARK_KEY_MAX = 5 + 270, /* m1:{topic/partition} */
 };
 
-enum state_key {
-    STATE_RECIPIENT, /* r1: subject = address in normal form, or customer_id */
-    STATE_BOOKING,   /* b1: subject = booking_id */
-    STATE_TENANT,    /* t1: subject = "" */
-};
+#define STATE_EPOCH_KEY "e1"
 
-/* Writes exactly STATE_KEY_SIZE bytes. */
-void state_key(enum state_key kind, struct bytes tenant, struct bytes subject,
-               char out[STATE_KEY_SIZE]);
-/* t1v:{tenant} */
-struct bytes state_version_key(struct bytes tenant, char out[STATE_VERSION_KEY_MAX]);
+/* `subject`: an address in normal form, or a customer_id. */
+void state_recipient_key(struct bytes tenant, struct bytes subject, char out[STATE_KEY_SIZE]);
+void state_booking_key(struct bytes tenant, struct bytes booking, char out[STATE_KEY_SIZE]);
+void state_tenant_key(struct bytes tenant, char out[STATE_KEY_SIZE]);
+/* Overflow: the tenant's id is longer than any may be. */
+void state_version_key(struct bytes tenant, struct writer *out);
 
-/* A value is a row of pieces aspect|offset|length|bytes. */
 struct state_piece {
-    struct bytes aspect, content; /* content: protobuf; size 0: removed */
+    struct bytes aspect;
     int64_t offset;
+    struct bytes wire; /* empty: the aspect was removed */
 };
-/* Takes the first piece off `value`. ERR_NOT_FOUND: none is left. ERR_INVALID: not a
- * value of ours. */
-MUST_USE enum err state_piece_take(struct bytes *value, struct state_piece *out);
+/* The next piece of a value; false at its end, and where it is damaged. */
+bool state_next(struct bytes *rest, struct state_piece *out);
+/* The document's bytes. ERR_INVALID: the value is damaged. Overflow: it did not fit. */
+MUST_USE enum err state_document(struct bytes value, struct writer *out);
 
-/* The contents of all pieces, one after the other: they decode to one document. ERR_INVALID;
- * ERR_TOO_LARGE. `*newest` is the highest offset, -1 where there is no piece. */
-MUST_USE enum err state_join(struct bytes value, struct writer *out, int64_t *newest);
+/* Parts of a record's key. False: it has not that form. */
+struct state_subject {
+    struct bytes tenant, subject, aspect;
+};
+bool state_parse_recipient(struct bytes key, struct state_subject *out); /* tenant/subject/aspect */
+bool state_parse_booking(struct bytes key, struct state_subject *out);   /* tenant/booking */
+/* Whether an id can stand in such a key as its tenant. */
+bool state_tenant_fits(struct bytes tenant);

@@ -25,7 +25,8 @@ enum err consume_init(struct consume *consume, const struct consume_options *opt
 {
     *consume = (struct consume){.options = *options};
     struct consume_options *o = &consume->options;
-    CHECK(strlen(o->worker) <= WINDOW_WORKER_MAX && !strchr(o->worker, '|'));
+    for (size_t i = 0; i < WINDOW_WORKER_MAX && o->worker[i]; i++)
+        consume->worker[i] = o->worker[i] == '|' ? '_' : o->worker[i];
     if (o->window_max == 0 || o->window_max > WINDOW_SPAN / 2)
         o->window_max = WINDOW_SPAN / 2;
     if (o->waiters_max == 0)
@@ -298,7 +299,6 @@ void consume_complete(struct consume *consume, const struct event *event)
 void consume_abandon(struct consume *consume, const struct event *event)
 {
     struct consume_partition *p = partition_of(consume, event);
-    CHECK(event->revoked);
     if (p)
         p->abandoned++;
 }
@@ -314,7 +314,7 @@ static void commit(struct consume *consume)
             continue;
         struct writer text =
             writer_of(consume->metadata + (size_t)count * WINDOW_METADATA_MAX, WINDOW_METADATA_MAX);
-        window_encode(&p->window, bytes_of(consume->options.worker), &text);
+        window_encode(&p->window, bytes_of(consume->worker), &text);
         CHECK(!text.overflow);
         consume->scratch[count++] = (struct source_partition){
             .topic = p->topic,

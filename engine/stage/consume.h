@@ -20,7 +20,7 @@ struct consume_options {
     const char *const *topics; /* as the source has them; names of origins */
     const bool *urgent;        /* by topic */
     uint32_t topic_count;
-    const char *worker;          /* its name, in commits; without '|', at most 64 */
+    const char *worker;          /* its name, in commits */
     uint32_t room_max;           /* the most that consume_take is ever told: all jobs free */
     uint32_t window_max;         /* open records of a partition; 0, or more: WINDOW_SPAN / 2 */
     uint32_t waiters_max;        /* on foreign claims, of a partition; 0: window_max / 8 */
@@ -62,6 +62,7 @@ enum consume_state {
 
 struct consume {
     struct consume_options options;
+    char worker[WINDOW_WORKER_MAX + 1]; /* as metadata can hold it */
     enum consume_state state;
     struct consume_partition *partitions;
     uint64_t *bits; /* of all windows */
@@ -108,7 +109,7 @@ bool consume_take(struct consume *consume, uint64_t now_ns, int64_t now_ms, uint
 
 /* All ends of the event are acknowledged. */
 void consume_complete(struct consume *consume, const struct event *event);
-/* The event ended without an outcome, because it was revoked: its offset stays open. */
+/* The event ended without an outcome (revoked, or draining): its offset stays open. */
 void consume_abandon(struct consume *consume, const struct event *event);
 
 /* The event begins (or ends) to wait for another record's claim. */
