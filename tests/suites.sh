@@ -2,6 +2,7 @@
 # CI's further checks, by .ci/run.
 suite unit make -s unit
 suite scenarios tests/scenarios/run.py
+suite check tests/check_cli.sh
 suite explain tests/explain_cli.py
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
