@@ -168,6 +168,18 @@ def a_bad_config_exits_78():
     assert code == 78 and out == "" and "nonsense" in err, (code, err)
 
 
+def a_config_gives_zone_and_templates():
+    config = file_of("good.yaml", "rules: {platform_zone: Asia/Tokyo}\ntemplates:\n"
+                     "  - {name: hello, channel: email, locale: en, text: 'Hi {{who}}'}\n")
+    event = receipt(template="hello", recipient={"email": "a@b.fr"})
+    for variables, decision in (({"who": "Ann"}, "send"), ({}, "dead")):
+        code, out, _ = explain("--config", config, stdin=json.dumps({**event, "variables": variables}))
+        assert code == 0 and rows(out)[0]["legs"][1]["decision"] == decision, out
+    code, out, _ = explain("--config", config, stdin=json.dumps(receipt(recipient={"email": "a@b.fr"})))
+    leg = rows(out)[0]["legs"][1]
+    assert (leg["zone"], leg["zone_source"]) == ("Asia/Tokyo", "platform"), leg
+
+
 def options_may_be_joined_with_their_values():
     ran = subprocess.run([PROGRAM, "explain", f"--now={NOW}", "--text"],
                          input=json.dumps(receipt()).encode(), capture_output=True, timeout=20)
