@@ -151,7 +151,7 @@ static int read_and_run(struct load *l, int argc, char **argv)
                        .rate = 1000,
                        .settle_ms = 120000};
     int64_t seed = 1, tenants = 20;
-    bool print_templates = false;
+    bool print_templates = false, print_tenants = false;
     const struct option_row rows[] = {
         {"brokers", OPTION_TEXT, &l->brokers, "host:port", NULL},
         {"prefix", OPTION_TEXT, &l->prefix, "of the topics' names", NULL},
@@ -167,22 +167,28 @@ static int read_and_run(struct load *l, int argc, char **argv)
          "one in ten is due up to this many ms later", NULL},
         {"settle", OPTION_NUMBER, &l->settle_ms, "ms to wait for acknowledgements", NULL},
         {"mix", OPTION_EACH, &l->scenario,
-         "KIND=WEIGHT,...: reminder booking_confirmed receipt direct_message feedback_reply "
-         "one_time_code campaign",
+         "KIND=WEIGHT,...: reminder booking_confirmed receipt auto_reply direct_message "
+         "feedback_alert one_time_code campaign",
          set_mix},
         {"format", OPTION_EACH, &l->scenario.format, "protobuf (default), json or mixed",
          set_format},
         {"print-templates", OPTION_SWITCH, &print_templates,
          "print the `templates` that the config needs, and end", NULL},
+        {"print-tenants", OPTION_SWITCH, &print_tenants,
+         "print the tenants' settings for `carillon tenants put`, and end", NULL},
     };
     if (!options_read("load", rows, countof(rows), argc, argv))
         return EXIT_USAGE;
+    l->scenario.seed = (uint64_t)seed;
+    l->scenario.tenants = (uint32_t)tenants;
+    if (print_tenants) {
+        scenario_print_tenants(&l->scenario, stdout);
+        return EXIT_OK;
+    }
     if (print_templates) {
         fputs(scenario_templates_yaml, stdout);
         return EXIT_OK;
     }
-    l->scenario.seed = (uint64_t)seed;
-    l->scenario.tenants = (uint32_t)tenants;
     if (!l->brokers || l->count < 0 || l->rate <= 0 || tenants < 1) {
         fprintf(stderr, "carillon-bench load: --brokers is needed\n");
         return EXIT_USAGE;

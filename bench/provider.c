@@ -401,7 +401,7 @@ static bool open_all(struct provider *p)
     p->listeners[2] = (struct listener){"expired", -1, 0, p->expired, NULL};
     if (p->tls && !(p->listeners[1].tls = server_tls_open(false, p->cert_path)))
         return false;
-    if (p->expired && !(p->listeners[2].tls = server_tls_open(true, NULL)))
+    if (p->expired && !(p->listeners[2].tls = server_tls_open(true, p->cert_path)))
         return false;
     return p->epoll >= 0 && p->signals >= 0 && watch(p, p->signals, EPOLLIN, EPOLL_CTL_ADD) &&
            open_journal(p) && listen_all(p);
@@ -449,7 +449,8 @@ int provider_command(int argc, char **argv)
         {"tls", OPTION_SWITCH, &p->tls, "listen with TLS as well", NULL},
         {"tls-port", OPTION_NUMBER, &p->tls_port, "0 (default): a free one", NULL},
         {"expired", OPTION_SWITCH, &p->expired, "a TLS listener with an expired certificate", NULL},
-        {"cert", OPTION_TEXT, &p->cert_path, "write the certificate (PEM) to this file", NULL},
+        {"cert", OPTION_TEXT, &p->cert_path,
+         "write the certificates (PEM) to this file, in order to be trusted", NULL},
         {"journal", OPTION_TEXT, &p->journal_path, "append to this file", NULL},
         {"latency", OPTION_NUMBER, &p->latency_ms, "milliseconds before each answer", NULL},
         {"seed", OPTION_NUMBER, &seed, "of the faults; default 1", NULL},

@@ -7,9 +7,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum address { TO_SMS = 1, TO_EMAIL = 2, TO_BOTH = 3 };
+enum address { TO_SMS = 1, TO_EMAIL = 2, TO_BOTH = 3, TO_OWNER = 4 };
 
-/* The mix. What `prefers` leaves out has no leg; a channel without an address is refused. */
+/* The mix. What `prefers` leaves out has no leg; a channel without an address is refused.
+ * Each row goes with the settings of scenario_print_tenants and no other state. */
 static const struct row {
     const char *name;
     Carillon__V1__Kind kind;
@@ -22,8 +23,10 @@ static const struct row {
     {"booking_confirmed", CARILLON__V1__KIND__KIND_BOOKING_CONFIRMED, TO_BOTH,
      CARILLON__V1__PREFERENCE__PREFERENCE_SMS, 20, false, false, false},
     {"receipt", CARILLON__V1__KIND__KIND_RECEIPT, TO_EMAIL, 0, 10, false, false, false},
-    {"direct_message", CARILLON__V1__KIND__KIND_DIRECT_MESSAGE, TO_SMS, 0, 20, true, false, false},
-    {"feedback_reply", CARILLON__V1__KIND__KIND_FEEDBACK_REPLY, TO_EMAIL, 0, 10, true, false,
+    {"auto_reply", CARILLON__V1__KIND__KIND_AUTO_REPLY, TO_SMS, 0, 15, false, false, false},
+    {"direct_message", CARILLON__V1__KIND__KIND_DIRECT_MESSAGE, TO_EMAIL, 0, 10, true, false,
+     false},
+    {"feedback_alert", CARILLON__V1__KIND__KIND_FEEDBACK_ALERT, TO_OWNER, 0, 5, false, false,
      false},
     {"one_time_code", CARILLON__V1__KIND__KIND_ONE_TIME_CODE, TO_SMS, 0, 10, false, true, false},
     {"campaign", CARILLON__V1__KIND__KIND_CAMPAIGN, TO_BOTH, 0, 0, true, false, true},
@@ -46,6 +49,16 @@ const char scenario_templates_yaml[] =
     "    text: \"Hello {{name}}, {{phrase}} ({{token}})\"\n"
     "  - name: bench\n    channel: email\n    locale: fr\n    subject: \"Pour {{name}}\"\n"
     "    text: \"Bonjour {{name}}, {{phrase}} ({{token}})\"\n";
+
+void scenario_print_tenants(const struct scenario *s, FILE *to)
+{
+    for (uint32_t i = 0; i < s->tenants; i++)
+        fprintf(to,
+                "{\"tenant_id\":\"tenant-%" PRIu32 "\",\"version\":\"1\",\"verified\":true,"
+                "\"zone\":\"Europe/Paris\",\"owner_email\":\"owner@tenant-%" PRIu32
+                ".example.com\",\"quiet_hours\":[{\"class\":\"reminder\",\"enabled\":false}]}\n",
+                i, i);
+}
 
 struct scenario scenario_default(void)
 {
@@ -119,7 +132,7 @@ struct build {
     Carillon__V1__Content content;
     Carillon__V1__Event__VariablesEntry entries[4], *variables[4];
     Google__Protobuf__Timestamp created, due, starts;
-    char event_id[32], tenant[32], sms[32], email[48], booking_id[48], text[512], code[16];
+    char event_id[32], tenant[32], sms[32], email[64], booking_id[48], text[512], code[16];
 };
 
 static Google__Protobuf__Timestamp *stamp(Google__Protobuf__Timestamp *t, int64_t ms)
@@ -144,6 +157,14 @@ static void add_variable(struct build *b, const char *name, char *value)
 static void address_it(struct build *b, const struct row *row, uint32_t number,
                        struct load_record *record)
 {
+    snprintf(b->sms, sizeof b->sms, "+336%08" PRIu32, number);
+    snprintf(b->email, sizeof b->email,
+             row->to == TO_OWNER ? "owner@%s.example.com" : "camille.%s@example.com",
+             row->to == TO_OWNER ? b->tenant : b->sms + 4);
+    record->sms_to_hash = hash64(b->sms, strlen(b->sms), 0);
+    record->email_to_hash = hash64(b->email, strlen(b->email), 0);
+    if (row->to == TO_OWNER)
+        return;
     carillon__v1__recipient__init(&b->recipient);
     b->event.recipient = &b->recipient;
     b->recipient.name = (char *)(uintptr_t) "Camille";
@@ -151,14 +172,10 @@ static void address_it(struct build *b, const struct row *row, uint32_t number,
         b->recipient.has_preference = 1;
         b->recipient.preference = row->prefers;
     }
-    snprintf(b->sms, sizeof b->sms, "+336%08" PRIu32, number);
-    snprintf(b->email, sizeof b->email, "camille.%" PRIu32 "@example.com", number);
     if (row->to & TO_SMS)
         b->recipient.sms = b->sms;
     if (row->to & TO_EMAIL)
         b->recipient.email = b->email;
-    record->sms_to_hash = hash64(b->sms, strlen(b->sms), 0);
-    record->email_to_hash = hash64(b->email, strlen(b->email), 0);
 }
 
 /* The text that must arrive goes to b->text. */
@@ -206,13 +223,14 @@ static void build_event(const struct scenario *s, const struct row *row, uint32_
     if (s->due_spread_ms > 0 && chance(s, number, 9, 0.1))
         record->due_ms += (int64_t)(draw(s, number, 10) % (uint64_t)s->due_spread_ms);
     b->event.due_at = stamp(&b->due, record->due_ms);
-    if (!row->content) {
+    if (!row->content && row->to != TO_OWNER) {
         carillon__v1__booking__init(&b->booking);
         snprintf(b->booking_id, sizeof b->booking_id, "booking-%" PRIu32, number);
         b->booking.booking_id = b->booking_id;
         b->booking.starts_at = stamp(&b->starts, planned_ms + TIME_DAY_MS);
         b->event.booking = &b->booking;
-    } else {
+    }
+    if (row->content) {
         carillon__v1__author__init(&b->author);
         b->author.role = (char *)(uintptr_t) "owner";
         b->event.author = &b->author;
@@ -246,7 +264,7 @@ static void spoil(const struct scenario *s, struct build *b, uint32_t number,
     snprintf(record->kind, sizeof record->kind, "malformed");
     record->sms_text_hash = record->email_text_hash = 0;
     const char *expect = "dead";
-    switch (draw(s, number, 12) % 6) {
+    switch (draw(s, number, 12) % (b->event.recipient ? 6 : 4)) {
     case 0: /* an empty value */
         expect = "letter";
         break;

@@ -36,5 +36,8 @@ void scenario_make(const struct scenario *s, uint32_t number, uint8_t copy, int6
 /* Whether the event comes again: 0, or at once (1), or some records later (2). */
 int scenario_repeats(const struct scenario *s, uint32_t number);
 
+/* The settings of all tenants, as JSON lines for `carillon tenants put`. */
+void scenario_print_tenants(const struct scenario *s, FILE *to);
+
 /* The `templates` of a config that the events name, as YAML. */
 extern const char scenario_templates_yaml[];

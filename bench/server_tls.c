@@ -63,7 +63,7 @@ struct server_tls *server_tls_open(bool expired, const char *pem_path)
     SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
     bool fine = SSL_CTX_use_certificate(tls->context, cert) == 1 &&
                 SSL_CTX_use_PrivateKey(tls->context, key) == 1;
-    FILE *file = pem_path ? fopen(pem_path, "w") : NULL;
+    FILE *file = pem_path ? fopen(pem_path, expired ? "a" : "w") : NULL;
     if (pem_path && !file) {
         perror(pem_path);
         fine = false;

@@ -6,7 +6,7 @@
 struct server_tls; /* a certificate of its own for localhost and 127.0.0.1 */
 struct server_tls_conn;
 
-/* `expired`: valid until yesterday. Writes the certificate as PEM to `pem_path`
+/* `expired`: valid until yesterday. Writes (expired: appends) the certificate to `pem_path`
  * unless that is NULL. NULL after saying why not. */
 struct server_tls *server_tls_open(bool expired, const char *pem_path);
 void server_tls_close(struct server_tls *tls);
