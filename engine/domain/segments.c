@@ -1,6 +1,5 @@
-/* Greedy: characters go into the current segment until one does not fit. A text that
- * fits one segment has no header, so that one is larger; the count for the other case
- * is kept at the same time, in one pass for each encoding. */
+/* A text that fits one segment has no header and therefore more room; only a longer one
+ * has to be packed. */
 #include "domain/segments.h"
 
 enum { GSM7_ONE = 160, GSM7_EACH = 153, UCS2_ONE = 70, UCS2_EACH = 67 };
@@ -27,7 +26,7 @@ static const uint8_t latin_septets[256] = {
 
 enum { OUTSIDE = 0xfffd }; /* stands for bytes that are no UTF-8; not in GSM-7 */
 
-static uint32_t septets_of(uint32_t c)
+static inline uint32_t septets_of(uint32_t c)
 {
     if (c < 256)
         return latin_septets[c];
@@ -50,15 +49,15 @@ static uint32_t septets_of(uint32_t c)
     }
 }
 
-static uint32_t next_code_point(struct bytes text, size_t *at)
+static inline uint32_t next_code_point(struct bytes text, size_t *at)
 {
     const unsigned char *p = (const unsigned char *)text.at + *at;
-    size_t left = text.size - *at;
-    uint32_t size = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
-    if (size == 1) {
+    if (p[0] < 0x80) {
         *at += 1;
         return p[0];
     }
+    size_t left = text.size - *at;
+    uint32_t size = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
     if (size == 0 || size > left || p[0] > 0xf4) {
         *at += 1;
         return OUTSIDE;
@@ -75,40 +74,52 @@ static uint32_t next_code_point(struct bytes text, size_t *at)
     return c;
 }
 
-struct packing {
-    uint32_t units, segments, room;
+/* What the whole text is made of, without packing. */
+struct totals {
+    uint32_t code_points, septets, utf16_units;
+    bool gsm7;
 };
 
-static void pack(struct packing *p, uint32_t units, uint32_t each)
+static struct totals totals_of(struct bytes text)
 {
-    if (units > p->room) {
-        p->segments++;
-        p->room = each;
+    struct totals t = {.gsm7 = true};
+    for (size_t at = 0; at < text.size; t.code_points++) {
+        uint32_t c = next_code_point(text, &at), septets = septets_of(c);
+        t.gsm7 &= septets > 0;
+        t.septets += septets;
+        t.utf16_units += c > 0xffff ? 2 : 1;
     }
-    p->room -= units;
-    p->units += units;
+    return t;
+}
+
+/* Characters go into the current segment until one does not fit. */
+static uint32_t packed(struct bytes text, bool gsm7)
+{
+    uint32_t each = gsm7 ? GSM7_EACH : UCS2_EACH, segments = 0, room = 0;
+    for (size_t at = 0; at < text.size;) {
+        uint32_t c = next_code_point(text, &at);
+        uint32_t units = gsm7 ? septets_of(c) : c > 0xffff ? 2 : 1;
+        if (units > room) {
+            segments++;
+            room = each;
+        }
+        room -= units;
+    }
+    return segments;
 }
 
 struct segments segments_count(struct bytes text)
 {
-    struct packing gsm7 = {0}, ucs2 = {0};
-    uint32_t code_points = 0;
-    bool all_gsm7 = true;
-    for (size_t at = 0; at < text.size; code_points++) {
-        uint32_t c = next_code_point(text, &at), septets = septets_of(c);
-        all_gsm7 &= septets > 0;
-        pack(&gsm7, septets, GSM7_EACH);
-        pack(&ucs2, c > 0xffff ? 2 : 1, UCS2_EACH);
-    }
-    const struct packing *p = all_gsm7 ? &gsm7 : &ucs2;
-    uint32_t fits_one = all_gsm7 ? GSM7_ONE : UCS2_ONE;
+    struct totals t = totals_of(text);
+    uint32_t units = t.gsm7 ? t.septets : t.utf16_units;
+    uint32_t fits_one = t.gsm7 ? GSM7_ONE : UCS2_ONE;
     return (struct segments){
-        .encoding = all_gsm7 ? CARILLON__V1__ENCODING__ENCODING_GSM7
-                             : CARILLON__V1__ENCODING__ENCODING_UCS2,
-        .units = p->units,
-        .segments = p->units == 0          ? 0
-                    : p->units <= fits_one ? 1
-                                           : p->segments,
-        .code_points = code_points,
+        .encoding =
+            t.gsm7 ? CARILLON__V1__ENCODING__ENCODING_GSM7 : CARILLON__V1__ENCODING__ENCODING_UCS2,
+        .units = units,
+        .segments = units == 0          ? 0
+                    : units <= fits_one ? 1
+                                        : packed(text, t.gsm7),
+        .code_points = t.code_points,
     };
 }

@@ -105,6 +105,11 @@ bool template_variable(const Carillon__V1__Event *event, struct bytes name, stru
     return false;
 }
 
+static inline bool is_plain_in_html(char c)
+{
+    return c > '>' || (c != '&' && c != '<' && c != '>' && c != '"' && c != '\'');
+}
+
 static struct bytes html_entity(char c)
 {
     switch (c) {
@@ -127,11 +132,10 @@ void template_write_html(struct writer *w, struct bytes text)
 {
     size_t written = 0;
     for (size_t i = 0; i < text.size; i++) {
-        struct bytes entity = html_entity(text.at[i]);
-        if (entity.size == 0)
+        if (is_plain_in_html(text.at[i]))
             continue;
         write_bytes(w, text.at + written, i - written);
-        write_slice(w, entity);
+        write_slice(w, html_entity(text.at[i]));
         written = i + 1;
     }
     if (written < text.size)

@@ -200,10 +200,10 @@ static bool write_when(struct filling *f)
     if (!booking_start(in->event, &start_ms))
         return false;
     int32_t offset_s = in->zone ? zone_offset_s(in->zone, start_ms) : 0;
-    int64_t shown_ms = start_ms + (int64_t)offset_s * 1000;
-    texts_write_time(f->w, f->language, locale_of(in), start_ms, offset_s,
+    struct civil wall = civil_of_ms(start_ms + (int64_t)offset_s * 1000);
+    texts_write_time(f->w, f->language, locale_of(in), &wall, offset_s,
                      (struct texts_time_options){
-                         .with_year = civil_of_ms(shown_ms).year != civil_of_ms(in->due_ms).year,
+                         .with_year = wall.year != civil_of_ms(in->due_ms).year,
                          .with_offset = !in->zone || in->zone_uncertain,
                          .gsm7_only = in->channel == SMS,
                      });
@@ -290,7 +290,7 @@ static void write_flat(struct filling *f, struct bytes text)
     }
 }
 
-/* [[A|B]]: A, taken back where one of its values is not known. */
+/* [[A|B]]: A, taken back where one of its values is not known, for B, a literal. */
 static void write_choice(struct filling *f, struct bytes choice)
 {
     const char *bar = memchr(choice.at, '|', choice.size);
@@ -303,7 +303,7 @@ static void write_choice(struct filling *f, struct bytes choice)
     f->missing = (struct bytes){0};
     f->w->size = before;
     if (bar)
-        write_flat(f, (struct bytes){bar + 1, choice.size - size - 1});
+        write_shown(f, (struct bytes){bar + 1, choice.size - size - 1});
 }
 
 static enum err write_default(struct filling *f, const char *source)
@@ -319,8 +319,6 @@ static enum err write_default(struct filling *f, const char *source)
             return ERR_OK;
         text = (struct bytes){bracket + 2, text.size - size - 2};
         write_choice(f, take_before(&text, "]]"));
-        if (f->missing.size > 0)
-            return ERR_NOT_FOUND;
     }
     return ERR_OK;
 }
@@ -330,18 +328,23 @@ static enum texts_language language_of(const struct texts_input *in)
     return texts_language_for(locale_of(in), in->tenant->locale);
 }
 
+static void write_html_head(struct writer *w, enum texts_language language)
+{
+    write_literal(w, "<!doctype html>\n<html lang=\"");
+    write_text(w, language == TEXTS_FR ? "fr" : "en");
+    write_literal(w, "\">\n<head><meta charset=\"utf-8\"></head>\n"
+                     "<body style=\"font-family:sans-serif;font-size:16px;line-height:1.5;"
+                     "color:#222;max-width:36em\">\n<p>");
+}
+
 static enum err fill_default(const struct texts_input *in, const char *source, bool html,
                              struct arena *arena, struct texts *out, struct bytes *to)
 {
     struct writer w = rest_of(arena);
     struct filling f = {.in = in, .language = language_of(in), .html = html, .w = &w};
     if (html)
-        write_format(&w,
-                     "<!doctype html>\n<html lang=\"%s\">\n<head><meta charset=\"utf-8\"></head>\n"
-                     "<body style=\"font-family:sans-serif;font-size:16px;line-height:1.5;"
-                     "color:#222;max-width:36em\">\n<p>",
-                     f.language == TEXTS_FR ? "fr" : "en");
-    enum err err = write_default(&f, source ? source : "");
+        write_html_head(&w, f.language);
+    enum err err = write_default(&f, source);
     if (html)
         write_literal(&w, "</p>\n</body>\n</html>\n");
     if (err == ERR_OK)

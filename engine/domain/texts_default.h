@@ -1,5 +1,5 @@
 /* The default texts, as data; texts.c fills them. `{{x}}` is a value, `[[A|B]]` is A where
- * all values in A are known, else B (or nothing). Outside of brackets only what must be
+ * all values in A are known, else B, a literal (or nothing). Outside of brackets only what must be
  * there. A blank line parts paragraphs. SMS keeps to GSM-7: no ç, no circumflex. */
 #pragma once
 

@@ -1,7 +1,5 @@
 #include "domain/texts_locale.h"
 
-#include "base/time.h"
-
 static const char *const days_en[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 static const char *const months_en[] = {"January",   "February", "March",    "April",
                                         "May",       "June",     "July",     "August",
@@ -110,14 +108,13 @@ static void write_english(struct writer *w, const struct civil *at, uint32_t wee
 }
 
 void texts_write_time(struct writer *w, enum texts_language language, struct bytes locale,
-                      int64_t utc_ms, int32_t offset_s, struct texts_time_options options)
+                      const struct civil *wall, int32_t offset_s, struct texts_time_options options)
 {
-    struct civil at = civil_of_ms(utc_ms + (int64_t)offset_s * 1000);
-    uint32_t weekday = civil_weekday(civil_days(at.year, at.month, at.day));
+    uint32_t weekday = civil_weekday(civil_days(wall->year, wall->month, wall->day));
     if (language == TEXTS_FR)
-        write_french(w, &at, weekday, options);
+        write_french(w, wall, weekday, options);
     else
-        write_english(w, &at, weekday, is_american(locale), options);
+        write_english(w, wall, weekday, is_american(locale), options);
     if (options.with_offset)
         write_offset(w, offset_s);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/time.h"
 #include "domain/texts_default.h"
 
 /* The part of a BCP 47 tag before the first `-`. */
@@ -16,4 +17,5 @@ struct texts_time_options {
 };
 /* "mardi 3 mars à 14 h 30"; "Tue 3 March, 2:30 pm", in the US "Tue, March 3, 2:30 pm". */
 void texts_write_time(struct writer *w, enum texts_language language, struct bytes locale,
-                      int64_t utc_ms, int32_t offset_s, struct texts_time_options options);
+                      const struct civil *wall, int32_t offset_s,
+                      struct texts_time_options options);

@@ -16,7 +16,7 @@ enum {
     ZONES_MAX = 1024,
     PLACES_MAX = 1024,                /* rows of zone.tab; about 420 */
     SPANS_MAX = 1024,                 /* Morocco changes four times a year */
-    PROBE_S = 20 * 86400, /* step of the search; a change inside is then bisected */
+    PROBE_S = 20 * 86400,             /* step of the search; a change inside is then bisected */
     WALL_REACH_MS = 26 * 3600 * 1000, /* no offset is as large */
 };
 #define FROM_S INT64_C(946684800)   /* 2000-01-01 */
@@ -68,7 +68,7 @@ static struct zone *look_up(struct zones *zones, struct bytes name)
 
 static void add_name(struct zones *zones, struct bytes name)
 {
-    if (zones->count == ZONES_MAX || look_up(zones, name))
+    if (name.size == 0 || zones->count == ZONES_MAX || look_up(zones, name))
         return;
     uint32_t at = hash_of(name) % SLOTS;
     while (zones->slots[at])

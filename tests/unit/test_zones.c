@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -156,6 +157,47 @@ static void without_tzdata_there_are_no_zones(void **state)
     zones_close(NULL);
 }
 
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_listed_zone_whose_file_is_missing_or_broken_is_unknown(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/zones-XXXXXX", path[256], memory[256];
+    assert_non_null(mkdtemp(folder));
+    setenv("TZDIR", folder, 1);
+    assert_null(zones_open());
+    write_file(folder, "tzdata.zi",
+               "# no version\nZ Test/Gone 0 - X\nL Test/Gone Test/Link\n"
+               "R x 1 2\nZ Test/Gone 0 - X\nL\n\n");
+    assert_null(zones_open()); /* no zone.tab */
+    write_file(folder, "zone.tab",
+               "#c\tx\tTest/Gone\nFR\t+0+0\tTest/Gone\tText\n"
+               "FRA\t+0+0\tTest/Gone\nFR\t+0+0\tTest/Other\nFR\n");
+    struct zones *zones = zones_open();
+    assert_non_null(zones);
+    assert_int_equal(zones_count(zones), 2);
+    assert_int_equal(zones_version(zones).size, 0);
+    assert_null(zone_find(zones, BYTES("Test/Gone")));
+    assert_null(zone_find(zones, BYTES("Test/Gone")));
+    struct arena arena = arena_of(memory, sizeof memory);
+    assert_int_equal(zones_of_countries(zones, BYTES("FR"), &arena).count, 0);
+    zones_close(zones);
+    unsetenv("TZDIR");
+    snprintf(path, sizeof path, "%s/tzdata.zi", folder);
+    remove(path);
+    snprintf(path, sizeof path, "%s/zone.tab", folder);
+    remove(path);
+    remove(folder);
+}
+
 static int open_zones(void **state)
 {
     *state = zones_open();
@@ -179,6 +221,7 @@ int main(void)
         cmocka_unit_test(the_instants_of_a_wall_time_show_it_or_enclose_its_gap),
         cmocka_unit_test(threads_may_read_a_zone_for_the_first_time_at_once),
         cmocka_unit_test(without_tzdata_there_are_no_zones),
+        cmocka_unit_test(a_listed_zone_whose_file_is_missing_or_broken_is_unknown),
     };
     return cmocka_run_group_tests(tests, open_zones, close_zones);
 }
