@@ -144,20 +144,21 @@ static bool decode_base64(struct bytes text, char *out, size_t *size)
     return text.size % 4 != 1;
 }
 
-/* A string of the envelope without its escapes; size 0 where there is no memory. */
-static struct bytes take_text(struct reading *r, const struct json *json)
+/* A string of the envelope without its escapes. */
+static enum err take_text(struct reading *r, const struct json *json, struct bytes *text)
 {
-    char *text = arena_take(r->arena, json->raw.size + 1);
-    if (!text)
-        return (struct bytes){0};
-    return (struct bytes){text, json_unescape(json->raw, text)};
+    char *memory = arena_take(r->arena, json->raw.size + 1);
+    if (!memory)
+        return ERR_NO_MEMORY;
+    *text = (struct bytes){memory, json_unescape(json->raw, memory)};
+    return ERR_OK;
 }
 
 static enum err read_base64_data(struct reading *r, const struct json *json)
 {
-    struct bytes text = take_text(r, json);
-    char *data = arena_take(r->arena, text.size);
-    if (!data)
+    struct bytes text;
+    char *data;
+    if (take_text(r, json, &text) != ERR_OK || !(data = arena_take(r->arena, text.size)))
         return ERR_NO_MEMORY;
     size_t size;
     if (!decode_base64(text, data, &size))
@@ -179,8 +180,8 @@ static enum err read_attribute(struct reading *r, struct json *json, enum err da
     enum json_token token = json_next(json);
     if (token == JSON_STRING && base64)
         return read_base64_data(r, json);
-    if (token == JSON_STRING && text)
-        *text = take_text(r, json);
+    if (token == JSON_STRING && text && take_text(r, json, text) != ERR_OK)
+        return ERR_NO_MEMORY;
     json_skip(json, token);
     return data;
 }

@@ -18,7 +18,8 @@ void pb_fail(struct pb_error *error, const struct pb_path *path, const char *wor
 
 bool pb_is_map(const ProtobufCFieldDescriptor *field);
 bool pb_is_time(const ProtobufCMessageDescriptor *type);
-bool pb_enum_has(const ProtobufCEnumDescriptor *type, int value);
+/* NULL: the enum has no such value. */
+const ProtobufCEnumValue *pb_enum_value(const ProtobufCEnumDescriptor *type, int value);
 
 /* Any value; C's rules make each member begin at the first byte. */
 union pb_value {

@@ -101,7 +101,7 @@ static enum err put_varint(struct decoder *d, ProtobufCMessage *message,
     union pb_value value = {.u64 = n};
     if (field->type == PROTOBUF_C_TYPE_BOOL)
         value.boolean = n != 0;
-    if (field->type == PROTOBUF_C_TYPE_ENUM && !pb_enum_has(field->descriptor, value.i32)) {
+    if (field->type == PROTOBUF_C_TYPE_ENUM && !pb_enum_value(field->descriptor, value.i32)) {
         pb_fail(d->error, path, "not a value of the enum");
         return ERR_OK;
     }

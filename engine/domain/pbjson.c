@@ -17,13 +17,11 @@ static size_t prefix_size(const ProtobufCEnumDescriptor *type)
 
 void pb_write_enum(struct writer *w, const ProtobufCEnumDescriptor *type, int value)
 {
-    if (!pb_enum_has(type, value)) {
+    const ProtobufCEnumValue *found = pb_enum_value(type, value);
+    if (!found) {
         write_i64(w, value);
         return;
     }
-    const ProtobufCEnumValue *found = type->n_value_ranges == 1
-                                          ? &type->values[value - type->value_ranges[0].start_value]
-                                          : protobuf_c_enum_descriptor_get_value(type, value);
     const char *name = found->name + prefix_size(type);
     char text[64];
     size_t size = 0;

@@ -68,7 +68,7 @@ static bool read_enum(const struct reader *r, enum json_token token,
     if (token == JSON_STRING && !r->json->escaped)
         return pb_enum_of(type, r->json->raw, &value->i32) == ERR_OK;
     return token == JSON_NUMBER && json_i64(r->json->raw, &value->i64) == ERR_OK &&
-           value->i64 == value->i32 && pb_enum_has(type, value->i32);
+           value->i64 == value->i32 && pb_enum_value(type, value->i32);
 }
 
 static enum err put(struct reader *r, ProtobufCMessage *message,

@@ -408,6 +408,33 @@ static void an_event_larger_than_its_arena_is_told_apart(void **state)
     assert_non_null(error.what.word);
 }
 
+static void an_arena_of_any_size_is_enough_or_said_to_be_too_small(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "{\"id\":\"7\",\"source\":\"\\u0073\",\"traceparent\":\"00-1\",\"data\":{\"tenant_id\":"
+        "\"t\","
+        "\"kind\":7,\"labels\":{\"\\u0061\":\"b\"},\"booking\":{\"services\":[{\"starts_at\":"
+        "\"2026-01-01T00:00:00Z\"}]}}}",
+        "{\"id\":\"7\",\"data_base64\":\"CgNlLTESAXQYBw==\",\"traceparent\":\"00-1\"}",
+    };
+    const struct record_header type = {BYTES("content-type"),
+                                       BYTES("application/cloudevents+json")};
+    for (size_t i = 0; i < countof(values); i++) {
+        struct record record = {.value = bytes_of(values[i]), .headers = &type, .header_count = 1};
+        size_t enough = 0;
+        for (size_t max = 0; max < 4096; max += 8) {
+            struct arena arena = arena_of(memory, max);
+            enum err err = event_decode(&record, &arena, NULL, &event, &error);
+            assert_true(err == ERR_OK || err == ERR_NO_MEMORY);
+            assert_int_equal(err == ERR_OK, event != NULL);
+            if (err == ERR_OK && enough == 0)
+                enough = max;
+        }
+        assert_in_range(enough, 64, 2048);
+    }
+}
+
 static void note(struct pb_unknown *self, const char *path)
 {
     (void)self;
@@ -447,6 +474,7 @@ int main(void)
         cmocka_unit_test(every_size_of_the_contract_is_kept),
         cmocka_unit_test(maps_have_as_many_entries_as_the_contract_says),
         cmocka_unit_test(an_event_larger_than_its_arena_is_told_apart),
+        cmocka_unit_test(an_arena_of_any_size_is_enough_or_said_to_be_too_small),
         cmocka_unit_test(unknown_fields_are_told_to_who_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
