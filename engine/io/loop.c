@@ -155,7 +155,7 @@ void loop_wait(struct loop *loop, uint64_t until_ns, uint32_t batch)
         uint32_t completed = run_tasks_and_submit(loop);
         uint64_t before_ns = clock_mono_ns();
         uint64_t stop_ns = u64_min(until_ns, wheel_next_ns(&loop->wheel));
-        if (completed > 0 || loop->tasks.count > 0 || has_removable(loop))
+        if (completed > 0 || loop->ends || loop->tasks.count > 0 || has_removable(loop))
             stop_ns = 0;
         if (least > 1)
             stop_ns = u64_min(stop_ns, before_ns + COALESCE_NS);
@@ -167,7 +167,8 @@ void loop_wait(struct loop *loop, uint64_t until_ns, uint32_t batch)
         loop->stats.completions += completed;
         news = completed > 0 || loop->now_ns >= until_ns;
         news = run_timers(loop) || news;
-        news = run_removed(loop) || news;
+        news = run_removed(loop) || news || loop->ends;
+        loop->ends = false;
     }
 }
 
@@ -189,6 +190,11 @@ void loop_before_submit(struct loop *loop, struct loop_task *task)
 {
     if (!task->node.owner)
         list_push(&loop->tasks, &task->node);
+}
+
+void loop_end_wait(struct loop *loop)
+{
+    loop->ends = true;
 }
 
 void loop_task_clear(struct loop_task *task)

@@ -61,6 +61,9 @@ struct loop_task {
 };
 void loop_before_submit(struct loop *loop, struct loop_task *task); /* queued or not */
 void loop_task_clear(struct loop_task *task);
+/* From a task, a timer or a whole send, which do not end a wait by themselves: it ends
+ * soon, because somebody was told something. */
+void loop_end_wait(struct loop *loop);
 
 /* An fd on the loop, in its owner's memory (zeroed, then loop_add). The loop owns the
  * descriptor from then on. After loop_remove nothing is called but `closed`, and until
@@ -100,7 +103,8 @@ void loop_add(struct loop *loop, struct loop_fd *f, int fd, const struct loop_ev
 void loop_connect(struct loop_fd *f, const struct sockaddr *address, socklen_t size); /* stays */
 void loop_receive(struct loop_fd *f);                  /* from now on, always */
 void loop_send(struct loop_fd *f, struct bytes bytes); /* one at a time; bytes stay */
-/* Ends the send in flight, if any: `sent` follows (what was taken, or ECANCELED). */
+/* Ends the send in flight, if any: no further byte is taken, and `sent` follows (what
+ * was taken, or an error). The socket sends nothing after it. */
 void loop_cancel_send(struct loop_fd *f);
 void loop_accept(struct loop_fd *f); /* a listening socket; from now on, always */
 /* `ready` each time the fd is readable or writable, as asked (0: stops). */

@@ -55,6 +55,7 @@ struct loop {
     struct loop_fd wake;
     struct loop_stats stats;
     uint32_t fds; /* added and not closed */
+    bool ends;    /* loop_end_wait was called */
 };
 
 struct loop *loop_uring_open(const struct loop_options *options, char why[LOOP_WHY_SIZE]);

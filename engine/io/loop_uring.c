@@ -152,8 +152,8 @@ static void enable(struct uring *u)
     if (u->enabled)
         return;
     /* Debian 12's liburing.so does not export io_uring_enable_rings. */
-    CHECK(syscall(__NR_io_uring_register, u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
-                  0) == 0);
+    CHECK(syscall(__NR_io_uring_register, u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) ==
+          0);
     io_uring_register_ring_fd(&u->ring); /* saves a little; not needed */
     u->enabled = true;
 }
@@ -212,16 +212,22 @@ static void cancel_op(struct loop_fd *f, enum loop_op op)
     io_uring_sqe_set_data64(sqe, TAG_CANCEL);
 }
 
+/* Not by a cancellation: a send that is being retried (the kernel does so over and over
+ * once the peer has shut its side) is not found by one. After this no byte is taken, and
+ * the send completes. */
 static void uring_cancel_send(struct loop_fd *f)
 {
-    cancel_op(f, OP_SEND);
+    shutdown(f->fd, SHUT_WR);
 }
 
 static void uring_cancel(struct loop_fd *f)
 {
-    for (uint32_t op = 0; op < OP_COUNT; op++)
-        if (loop_is_pending(f, op))
+    for (uint32_t op = 0; op < OP_COUNT; op++) {
+        if (op == OP_SEND && loop_is_pending(f, op))
+            shutdown(f->fd, SHUT_RDWR);
+        else if (loop_is_pending(f, op))
             cancel_op(f, op);
+    }
 }
 
 /* One-shot, armed again after each callback: what is left unread is told again. */

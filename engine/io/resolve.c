@@ -199,6 +199,7 @@ static void answer(struct resolve *r, const struct entry *e, struct resolve_quer
 static void on_task(struct loop_task *task)
 {
     struct resolve *r = container_of(task, struct resolve, task);
+    loop_end_wait(r->loop);
     for (uint32_t left = r->answered.count; left > 0 && r->answered.count > 0; left--) {
         struct list_node *n = list_pop(&r->answered);
         struct resolve_query *q = container_of(n, struct resolve_query, node);

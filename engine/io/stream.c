@@ -74,7 +74,7 @@ struct stream {
     bool has_fd;
     bool is_cancelled;
     bool is_reset; /* it ends without a goodbye */
-    enum err end; /* ENDING: why */
+    enum err end;  /* ENDING: why */
     struct loop_fd fd;
     struct loop_task task; /* starts it, later flushes it */
     struct opening *opening;
@@ -180,8 +180,10 @@ static void end_now(struct stream *s, enum err err)
     struct stream_owner *owner = s->owner;
     s->state = STREAM_ENDED;
     release(s);
-    if (owner)
-        owner->events->closed(owner, err, s->why);
+    if (!owner)
+        return;
+    loop_end_wait(s->loop);
+    owner->events->closed(owner, err, s->why);
 }
 
 static void PRINTF_LIKE(3, 4) end(struct stream *s, enum err err, const char *format, ...)

@@ -211,14 +211,14 @@ static void world_close(struct world *w)
 }
 
 /* Turns the loop until the condition holds; fails the test after 5 s. */
-#define UNTIL(w, condition)                                \
-    do {                                                   \
-        uint64_t end_ns_ = clock_mono_ns() + 5 * NS_PER_S; \
-        while (!(condition)) {                             \
-            loop_wait((w)->loop, end_ns_, 1);              \
-            if (clock_mono_ns() >= end_ns_)                \
-                fail_msg("not in time: %s", #condition);   \
-        }                                                  \
+#define UNTIL(w, condition)                                            \
+    do {                                                               \
+        uint64_t end_ns_ = clock_mono_ns() + 5 * NS_PER_S;             \
+        while (!(condition)) {                                         \
+            loop_wait((w)->loop, clock_mono_ns() + 10 * NS_PER_MS, 1); \
+            if (clock_mono_ns() >= end_ns_)                            \
+                fail_msg("not in time: %s", #condition);               \
+        }                                                              \
     } while (0)
 
 /* Turns it for that long, for what must not happen. */
