@@ -227,8 +227,10 @@ void adapter_verdict(const struct adapter *adapter, const struct http_response *
     uint16_t status = response->status;
     struct bytes wait = {0};
     bool code_read = false;
-    if (p->retry_after.kind == PLACE_HEADER && status >= 300)
+    if (status >= 300 && p->retry_after.kind == PLACE_HEADER)
         wait = http_header_of(response, p->retry_after.name);
+    if (status >= 300 && wait.size == 0)
+        wait = http_header_of(response, BYTES("Retry-After"));
     out->code[0] = out->id[0] = '\0';
     out->retry_after_ms = retry_after(wait, now_ms);
     if (!by_code(p, response, out, &code_read) &&

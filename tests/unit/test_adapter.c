@@ -543,6 +543,22 @@ static void a_wait_may_be_seconds_a_date_or_a_time(void **state)
     close_desk(&d);
 }
 
+static void another_header_goes_before_retry_after(void **state)
+{
+    (void)state;
+    struct desk d;
+    open_text(&d,
+              "name: x\nchannels: [sms]\nbase_url: https://x\npath: /\n"
+              "retry_after: header:X-RateLimit-Reset\n"
+              "verdicts: [{status: 200-299, verdict: accepted}]\n",
+              &key_account);
+    assert_non_null(d.adapter);
+    assert_int_equal(judge(&d, 429, "", "x-ratelimit-reset", "5").retry_after_ms, 5000);
+    assert_int_equal(judge(&d, 503, "", "Retry-After", "6").retry_after_ms, 6000);
+    assert_int_equal(judge(&d, 200, "", "Retry-After", "6").retry_after_ms, -1);
+    close_desk(&d);
+}
+
 static void verdict_words_stand_in_the_same_order_in_files_and_in_c(void **state)
 {
     (void)state;
@@ -579,6 +595,7 @@ int main(void)
         cmocka_unit_test(ids_are_kept_as_text_however_large),
         cmocka_unit_test(an_engine_rule_stands_between_exact_statuses_and_ranges),
         cmocka_unit_test(a_wait_may_be_seconds_a_date_or_a_time),
+        cmocka_unit_test(another_header_goes_before_retry_after),
         cmocka_unit_test(verdict_words_stand_in_the_same_order_in_files_and_in_c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
