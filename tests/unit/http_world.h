@@ -236,7 +236,7 @@ struct test_call {
     uint32_t done_count;
 };
 
-static inline void on_done(struct http_call *call)
+static inline void on_call_done(struct http_call *call)
 {
     struct test_call *t = container_of(call, struct test_call, call);
     t->done_count++;
@@ -255,7 +255,7 @@ static inline void prepare(struct test_call *t, struct world *w, uint64_t ms)
     *t = (struct test_call){.request = post};
     t->call.origin = w->origin;
     t->call.request = &t->request;
-    t->call.done = on_done;
+    t->call.done = on_call_done;
     t->call.deadline_ns = clock_mono_ns() + ms * NS_PER_MS;
 }
 
