@@ -53,6 +53,8 @@ bool redis_options_of(const struct config *config, bool deploy, struct redis_set
     out->options.host = out->host;
     out->options.user = user[0] ? user : NULL;
     out->options.password = own_user ? is->deploy_password : is->password;
+    out->options.database = (uint32_t)is->database;
+    out->options.connect_ms = (uint32_t)is->connect_timeout_ms;
     out->options.command_ms = (uint32_t)is->reply_timeout_ms;
     if (!is->tls)
         return true;

@@ -19,9 +19,11 @@ struct redis_options {
     const char *host; /* name, address, or path of a unix socket */
     uint16_t port;
     const char *user, *password; /* NULL: none */
+    uint32_t database;           /* SELECT; 0: the default one */
     const char *name;            /* CLIENT SETNAME; NULL: none */
     uint32_t pending_max;        /* commands in flight; 0: 4096 */
     uint32_t buffer_max;         /* bytes of one turn's commands; 0: 1 MiB */
+    uint32_t connect_ms;         /* to connect and sign in; 0: 1,000 */
     uint32_t command_ms;         /* deadline of a command; 0: 2,000 */
     struct resolve *resolve;     /* NULL: host is a literal address or a path */
     struct tls_context *tls;     /* NULL: plain */
