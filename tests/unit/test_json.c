@@ -74,6 +74,8 @@ static void what_breaks_the_grammar_is_refused(void **state)
         "\"\\ud800\"",
         "\"\\udc00\"",
         "\"\\ud800\\u0041\"",
+        "\"\\ud800\\ud800\"",
+        "\"\\ud800\\ue000\"",
         "1 1",
         "{}{}",
         "[1]x",

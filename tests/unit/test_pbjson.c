@@ -273,6 +273,8 @@ static void big_integers_come_bare_and_in_quotes(void **state)
         assert_string_equal(json_of(message), "{\"revision\":\"18446744073709551615\"}");
     }
     assert_null(read_json(&carillon__v1__origin__descriptor, "{\"partition\":2147483648}"));
+    assert_null(read_json(TENANT, "{\"max_segments\":4294967296}"));
+    assert_null(read_json(TENANT, "{\"max_segments\":-1}"));
     ProtobufCMessage *message =
         read_json(&carillon__v1__origin__descriptor,
                   "{\"partition\":-2147483648,\"offset\":\"-9223372036854775808\"}");
