@@ -1,8 +1,8 @@
 #include "config_check.h"
 
+#include "clients.h"
 #include "domain/template.h"
 #include "domain/zones.h"
-#include "io/kafka.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -74,6 +74,8 @@ static void check_properties(const struct checking *c)
     struct kafka_property *all = calloc(k->properties_count + 1, sizeof(*all));
     CHECK(all != NULL);
     uint32_t before = c->findings->errors;
+    if (k->properties_count > KAFKA_PROPERTIES_MAX)
+        fault(c, "kafka.properties", "more than %d", KAFKA_PROPERTIES_MAX);
     for (uint32_t i = 0; i < k->properties_count; i++) {
         const struct config_property *p = &k->properties[i];
         check_property(c, p, i);

@@ -1,8 +1,7 @@
 #include "reach.h"
 
-#include "io/redis.h"
+#include "clients.h"
 #include "io/slow.h"
-#include "io/tls.h"
 #include "io/topics.h"
 
 #include <stdlib.h>
@@ -12,24 +11,15 @@ enum { REACH_MS = 5000 };
 
 static void reach_kafka(const struct config *config, struct findings *findings)
 {
-    const struct config_kafka *k = &config->is.kafka;
-    struct kafka_property *all = calloc(k->properties_count + 1, sizeof(*all));
-    CHECK(all != NULL);
-    for (uint32_t i = 0; i < k->properties_count; i++)
-        all[i] = (struct kafka_property){k->properties[i].name, k->properties[i].secret
-                                                                    ? k->properties[i].secret
-                                                                    : k->properties[i].value};
+    struct kafka_settings kafka;
     char why[KAFKA_WHY_SIZE] = "";
-    const struct kafka_options options = {.bootstrap = k->bootstrap_servers,
-                                          .properties = all,
-                                          .property_count = k->properties_count};
-    struct topics *topics = topics_open(&options, why);
+    kafka_options_of(config, NULL, &kafka);
+    struct topics *topics = topics_open(&kafka.options, why);
     if (!topics || topics_read(topics, REACH_MS, why) != ERR_OK)
         config_find(config, findings, FINDING_ERROR, "kafka.bootstrap_servers",
-                    "no answer from %s: %s", k->bootstrap_servers, why);
+                    "no answer from %s: %s", config->is.kafka.bootstrap_servers, why);
     if (topics)
         topics_close(topics);
-    free(all);
 }
 
 static void reach_provider(const struct config *config, uint32_t index,
