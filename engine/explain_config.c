@@ -25,8 +25,7 @@ static bool load(struct explain_config *c, const char *path, struct findings *fi
     adapters_free(&adapters);
     if (c->rules)
         c->judge = *rules_judge(c->rules);
-    if (c->file->is.rules.address_key)
-        c->address_key = bytes_of(c->file->is.rules.address_key);
+    c->address_key = bytes_of(c->file->is.rules.address_key); /* none: as `run` does */
     return c->rules && findings->errors == 0;
 }
 

@@ -148,7 +148,7 @@ static void say_form(struct writer *w, const struct leg *leg)
 static void say_leg(struct writer *w, const struct leg *leg)
 {
     write_literal(w, "  ");
-    write_text(w, leg->channel ? channel_name(leg->channel) : "no leg");
+    write_text(w, leg->channel ? channel_name(leg->channel) : "the event");
     write_literal(w, " ");
     if (goes(leg)) {
         say_when(w, leg);
