@@ -1,6 +1,6 @@
 # The bench's part of the build: its tests see bench/, and `make bench-quick` measures.
 BENCH_LIB_O := $(filter-out $(OUT)/bench/main.o,$(BENCH_O))
-BENCH_TESTS := verify
+BENCH_TESTS := verify provider
 $(BENCH_TESTS:%=$(OUT)/unit/test_%): $(OUT)/unit/test_%: $(OUT)/tests/unit/test_%.o \
         $(OUT)/tests/unit/check_cmocka.o $(BENCH_LIB_O) $(LIB)
 	@mkdir -p $(@D)
