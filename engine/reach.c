@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REACH_MS = 5000 };
+enum { REACH_MS = 3000 };
 
 static void reach_kafka(const struct config *config, struct findings *findings)
 {
@@ -20,6 +20,27 @@ static void reach_kafka(const struct config *config, struct findings *findings)
                     "no answer from %s: %s", config->is.kafka.bootstrap_servers, why);
     if (topics)
         topics_close(topics);
+}
+
+static void reach_redis(const struct config *config, struct findings *findings)
+{
+    const struct bytes ping[] = {BYTES("PING")};
+    struct redis_settings redis;
+    char why[256] = "";
+    struct redis_sync *sync = NULL;
+    if (redis_options_of(config, false, &redis, why))
+        sync = redis_sync_open(&redis.options, why);
+    const struct redis_reply *reply = sync ? redis_sync_command(sync, ping, 1) : NULL;
+    if (sync && !reply)
+        snprintf(why, sizeof why, "%s", redis_sync_why(sync));
+    else if (reply && reply->type == REDIS_ERROR)
+        snprintf(why, sizeof why, "%.*s", (int)reply->text.size, reply->text.at);
+    if (!reply || reply->type == REDIS_ERROR)
+        config_find(config, findings, FINDING_ERROR, "redis.address", "no answer from %s: %s",
+                    config->is.redis.address, why);
+    if (sync)
+        redis_sync_close(sync);
+    redis_settings_close(&redis);
 }
 
 static void reach_provider(const struct config *config, uint32_t index,
@@ -42,6 +63,7 @@ static void reach_provider(const struct config *config, uint32_t index,
 void reach(const struct config *config, const struct adapters *adapters, struct findings *findings)
 {
     reach_kafka(config, findings);
+    reach_redis(config, findings);
     for (uint32_t i = 0; i < adapters->count; i++)
         reach_provider(config, i, adapters->of_provider[i], findings);
 }

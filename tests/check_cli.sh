@@ -43,7 +43,7 @@ redis:
   password_file: secret
 END
 claim "a missing secret file is told" 78 "c.yaml:2:3: error: redis.password_file: cannot read the secret file $work/secret" --config "$work/c.yaml"
-echo "open sesame" >"$work/secret"
+echo sesame >"$work/secret"
 claim "a secret is not printed" 0 "password_file: secret" --config "$work/c.yaml" --print
 grep -q sesame "$work/out" && { echo "--- a secret was printed"; failed=$((failed + 1)); }
 CARILLON_SEND__MAX_ATTEMPTS=7 claim "the environment counts" 0 "max_attempts: 7" --config "$work/c.yaml" --print
@@ -68,7 +68,7 @@ serve() { # name -> its port in $port
         -www >"$work/$1.log" 2>&1 &
     servers="$servers $!"
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$work/$1.log")
+        port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$work/$1.log" 2>/dev/null)
         [ -n "$port" ] && return
         sleep 0.1
     done
@@ -92,10 +92,22 @@ said() {
     if grep -qE -- "$2" "$work/out"; then passed=$((passed + 1)); else
         failed=$((failed + 1)); echo "--- $1: no /$2/"; cat "$work/out"; fi
 }
+said "a Redis that is away is told" "c.yaml:3:9: error: redis.address: no answer from unix:"
 said "an expired certificate is told" "providers\[1\]: expired: .*certificate has expired"
 said "a certificate of a stranger is told" "providers\[2\]: stranger: .*self-signed certificate"
 said "a provider that is away is told" "providers\[3\]: away: .*cannot connect"
 if grep -q "providers\[0\]" "$work/out"; then failed=$((failed + 1)); echo "--- the good one was blamed"; else passed=$((passed + 1)); fi
+
+# A Redis that answers, and one that wants a password.
+redis-server --port 0 --unixsocket "$work/redis.sock" --requirepass sesame --save "" --dir "$work" >"$work/redis.log" 2>&1 &
+servers="$servers $!"
+for _ in 1 2 3 4 5 6 7 8 9 10; do [ -S "$work/redis.sock" ] && break; sleep 0.2; done
+config <<END
+kafka: {bootstrap_servers: "127.0.0.1:1"}
+redis: {address: "unix:$work/redis.sock"}
+END
+claim "a Redis that wants a password is told" 78 "redis.address: no answer from unix:.*(NOAUTH|auth)" --config "$work/c.yaml" --connect
+CARILLON_REDIS__PASSWORD_FILE=secret claim "a Redis that answers is not blamed" 78 "bad, 1 errors" --config "$work/c.yaml" --connect
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
