@@ -186,7 +186,8 @@ static uint64_t text_hash(const struct writer *w)
 static void copy_text(char *to, size_t max, struct bytes from)
 {
     size_t size = u64_min(from.size, max - 1);
-    memcpy(to, from.at, size);
+    if (size > 0)
+        memcpy(to, from.at, size);
     to[size] = '\0';
 }
 
