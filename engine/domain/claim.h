@@ -4,9 +4,9 @@
  * milliseconds. The caller keeps the claim in its job and sends a claim's commands one
  * after the other. engine/README.md explains the rules, row by row.
  *
- * A goal is set by claim_send, claim_refuse, claim_release, claim_settle or
- * claim_restore; then: while the state is CLAIM_ASKING, claim_command and
- * claim_answer; CLAIM_WAITING: claim_again at again_ms; else the goal is reached. */
+ * A goal is set by claim_send, claim_refuse, claim_release or claim_settle; then: while the state
+ * is CLAIM_ASKING, claim_command and claim_answer; CLAIM_WAITING: claim_again at again_ms; else the
+ * goal is reached. */
 #pragma once
 
 #include "domain/claim_value.h"
@@ -15,6 +15,7 @@ struct claim_rules {             /* the worker's */
     int64_t start_window_ms;     /* 2 s: from claim to first byte */
     int64_t request_deadline_ms; /* the longest of any provider account */
     int64_t skew_ms;             /* 500 ms */
+    int64_t command_ms;          /* a command that takes longer is given up: 2 s */
     int64_t dedup_window_ms;     /* 72 h */
     int64_t foreign_wait_ms;     /* 10 min */
 };
@@ -43,9 +44,9 @@ enum claim_state {
     CLAIM_ASKING,   /* claim_command, then claim_answer */
     CLAIM_WAITING,  /* claim_again at again_ms */
     CLAIM_MINE,     /* goal send: the first byte may leave until start_by_ms */
+    CLAIM_OUT,      /* claim_left: the call is out */
     CLAIM_STANDS,   /* goal refuse: no claim stands against it, none is held */
     CLAIM_RELEASED, /* goal release: nothing is held */
-    CLAIM_RESTORED, /* goal restore: stands again, or something newer does */
     CLAIM_OVER,     /* the leg has its end, in `end`; nothing more is written */
 };
 
@@ -55,20 +56,20 @@ enum claim_goal {
     CLAIM_GOAL_REFUSE,
     CLAIM_GOAL_RELEASE,
     CLAIM_GOAL_SETTLE,
-    CLAIM_GOAL_RESTORE,
 };
 
-enum claim_step { /* the command that is to be asked, or is being asked */
-                  CLAIM_STEP_GET,
-                  CLAIM_STEP_TAKE,     /* SET NX GET of `next` */
-                  CLAIM_STEP_TAKEOVER, /* `seen` to `next`; also of a foreign value, in its owner's
-                                          name */
-                  CLAIM_STEP_SWAP,     /* `seen` to `next` */
-                  CLAIM_STEP_DELETE,   /* swap of `seen` to nothing */
-                  CLAIM_STEP_SET,      /* SET GET of `next`, an S inside the lease */
-                  CLAIM_STEP_MEND,   /* swap of that S to what function settle would have written */
-                  CLAIM_STEP_SETTLE, /* function settle with `next` */
-                  CLAIM_STEP_RESTORE, /* function restore with `next` */
+/* The command that is to be asked, or is being asked. */
+enum claim_step {
+    CLAIM_STEP_GET,
+    CLAIM_STEP_TAKE,     /* SET NX GET of `next` */
+    CLAIM_STEP_TAKEOVER, /* `seen` to `next`; also another event's, in its owner's name */
+    CLAIM_STEP_SWAP,     /* `seen` to `next` */
+    CLAIM_STEP_DELETE,   /* swap of `seen` to nothing */
+    CLAIM_STEP_SET,      /* SET GET of `next`, an S inside the lease */
+    CLAIM_STEP_SETTLE,   /* function settle with `next` */
+    CLAIM_STEP_MEND,     /* swap of an S by SET to what settle would have written */
+    CLAIM_STEP_KEEP_X,   /* swap of an S by SET back to the X that it replaced */
+    CLAIM_STEP_PUT_X,    /* function restore with that X */
 };
 
 /* How a leg ended, as the claim tells it. */
@@ -77,9 +78,11 @@ struct claim_end {
     bool duplicate;          /* another event's end holds the key: `kind` says how that ended */
     bool replay;             /* another job, or an earlier life of this record, made it */
     bool claims_lost;        /* ambiguous because Redis lost claims */
-    bool corrupt;            /* ambiguous because the value could not be read */
+    bool corrupt;            /* ambiguous because the value cannot be read */
+    bool written;            /* by this job: what its tail is made of, claim_write_end */
     uint32_t attempts, risk; /* risk > 0 on S: dup_risk */
     int64_t time_ms;
+    struct bytes text; /* a provider's id or a reason's code, decoded; in the claim, or static */
 };
 
 struct claim {
@@ -94,22 +97,25 @@ struct claim {
     enum claim_state state;
     enum claim_goal goal;
     enum claim_step step;
-    bool held;         /* a C of this nonce stands in Redis, as far as is known: held_* */
-    bool unsure;       /* the last attempt's fate is unknown, and no risk was added for it */
-    bool lost_counted; /* a loss of Redis was counted for this leg */
-    bool lost;         /* the unknown attempt is one that Redis may have forgotten */
-    bool rejudge;      /* after a renewal the recipient's state is read again */
-    uint8_t asked;     /* how often in force was found: 250 ms, 1 s, then each second */
-    uint32_t attempts; /* made: calls that left */
-    uint32_t risk;     /* ambiguous attempts that were, or are to be, repeated */
+    enum claim_kind settle;     /* goal settle: S, F or X */
+    bool held;                  /* a C of this nonce stands in Redis, as far as is known: held_* */
+    bool unsure;                /* the last attempt's fate is unknown, and was not thought of yet */
+    bool doubt;                 /* an attempt's fate is unknown, but the provider honours its key */
+    bool next_doubt, next_lost; /* what those become once `next` was written */
+    bool past_doubt, past_lost; /* the same of a step whose answer was lost */
+    bool lost;                  /* the unknown attempt is one that Redis may have forgotten */
+    bool foreign;               /* CLAIM_WAITING for another event's claim */
+    uint8_t asked;              /* how often a claim in force was found */
+    uint32_t attempts;          /* made: calls that left */
+    uint32_t risk;              /* unknown attempts that were, or are to be, repeated */
     uint32_t held_attempts, held_risk;
     int64_t held_deadline_ms;
-    int64_t held_epoch_ms;    /* the epoch in which it was asked for */
-    int64_t first_ms;         /* the first attempt whose fate is unknown; 0: none */
+    int64_t known_epoch_ms;   /* the epoch in which an own value was last seen; -1: never */
+    int64_t counted_epoch_ms; /* the epoch whose loss was counted, or did not concern it */
+    int64_t first_ms;         /* of the first attempt whose fate is unknown; 0: none */
     int64_t start_by_ms;      /* CLAIM_MINE */
     int64_t again_ms;         /* CLAIM_WAITING */
-    bool foreign;             /* CLAIM_WAITING on another event's claim */
-    int64_t foreign_since_ms; /* since when `seen` is seen unchanged */
+    int64_t foreign_since_ms; /* since when `seen` stands unchanged */
 
     struct claim_end end;
 
@@ -134,10 +140,6 @@ void claim_release(struct claim *claim, const struct claim_world *world);
 /* The leg ended: S with the provider's id, F or X with the reason's code. */
 void claim_settle(struct claim *claim, const struct claim_world *world, enum claim_kind kind,
                   struct bytes text);
-/* After a loss of Redis: writes again what this claim holds (a C; settles go by
- * claim_restore_value). Only for a claim that is held and not asking. */
-void claim_restore(struct claim *claim, const struct claim_world *world);
-
 /* What the send stage tells. */
 void claim_left(struct claim *claim); /* the first byte left: an attempt was made */
 void claim_unsure(struct claim *claim, const struct claim_world *world); /* no answer came */
@@ -151,7 +153,7 @@ enum { CLAIM_ARGS_MAX = 8 };
 struct claim_command {
     struct bytes arg[CLAIM_ARGS_MAX];
     uint32_t arg_count;
-    char ttl[24], skew[24];
+    char ttl[24], skew[24], value[CLAIM_VALUE_MAX];
 };
 void claim_command(struct claim *claim, const struct claim_world *world, struct claim_command *out);
 
@@ -168,6 +170,19 @@ enum claim_state claim_answer(struct claim *claim, const struct claim_world *wor
 /* A waiting claim asks again. */
 void claim_again(struct claim *claim, const struct claim_world *world);
 
-/* The text of the end: a provider's id or a reason, decoded; points into the claim. */
-struct bytes claim_end_text(struct claim *claim);
 int64_t claim_ttl_ms(const struct claim *claim, const struct claim_world *world);
+
+/* Redis's tail. After a loss of Redis, before anything is asked: a claim that is held
+ * (in whatever state) is written again by restore, and its answer taken; what it was
+ * asking is lost, and is answered so once the gate is open. LOST: to be written again. */
+bool claim_tail_wanted(bool known_before, bool changed);
+void claim_restore_command(const struct claim *claim, const struct claim_world *world,
+                           struct claim_command *out);
+void claim_restored(struct claim *claim, const struct claim_world *world,
+                    const struct claim_answer *answer);
+/* An end that was written, as it stands in Redis. */
+void claim_write_end(const struct claim *claim, struct writer *w);
+/* A settle that was acknowledged shortly before: S by settle, F and X by restore.
+ * Pieces point into key, value and `out`. */
+void claim_rewrite_command(struct bytes key, struct bytes value, int64_t ttl_ms,
+                           struct claim_command *out);

@@ -1,0 +1,149 @@
+#include "claim_explore.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Budgets of each exploration: how often a worker is killed, an answer, a command or
+ * all of Redis is lost, time passes, a worker stalls with an answer in hand. */
+static void explored(const struct bounds *bounds)
+{
+    struct explorer *e = explore(bounds);
+    print_message("  %s: %llu states, %llu steps\n", bounds->name,
+                  (unsigned long long)e->state_count, (unsigned long long)e->step_count);
+    if (e->violation)
+        print_message("%s\n", e->trace);
+    assert_null(e->violation);
+    assert_false(e->full);
+    assert_true(e->state_count > 1000);
+    assert_true(e->ends[CLAIM_SENT % 8] > 0);
+    explorer_free(e);
+}
+
+static void one_record_in_two_hands_is_sent_once_or_says_so(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){.name = "a kill and a stall before an answer is seen",
+                              .resend = true,
+                              .kills = 1,
+                              .stalls = 1,
+                              .times = 1});
+    explored(&(struct bounds){
+        .name = "a kill and a lost answer", .resend = true, .kills = 1, .losses = 1, .times = 1});
+    explored(&(struct bounds){
+        .name = "claims given back", .resend = true, .kills = 1, .gives_back = true, .times = 1});
+}
+
+static void a_late_command_changes_nothing(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){
+        .name = "a late command", .resend = true, .losses = 1, .late = true, .times = 1});
+}
+
+static void a_class_without_resend_is_never_sent_twice(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){.name = "no resend", .kills = 1, .losses = 1, .times = 1});
+}
+
+static void a_provider_that_honours_keys_sees_no_risk(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){.name = "honoured key", .honours = true, .kills = 1, .times = 1});
+}
+
+static void a_copy_of_an_event_is_a_duplicate(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){
+        .name = "copies and a kill", .resend = true, .copy = true, .kills = 1, .times = 1});
+    explored(&(struct bounds){
+        .name = "copies and a lost answer", .resend = true, .copy = true, .losses = 1, .times = 1});
+}
+
+static void an_emptied_redis_hides_no_send(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){.name = "emptied", .resend = true, .empties = 1, .times = 1});
+    explored(&(struct bounds){
+        .name = "emptied and a kill", .resend = true, .empties = 1, .kills = 1, .times = 1});
+    explored(&(struct bounds){.name = "emptied and a lost answer",
+                              .resend = true,
+                              .empties = 1,
+                              .losses = 1,
+                              .times = 1});
+    explored(&(struct bounds){.name = "emptied, no resend", .empties = 1, .kills = 1, .times = 1});
+    explored(&(struct bounds){.name = "emptied, copies",
+                              .resend = true,
+                              .copy = true,
+                              .empties = 1,
+                              .kills = 1,
+                              .times = 1});
+}
+
+static void a_value_survives_being_written_and_read(void **state)
+{
+    (void)state;
+    char text[CLAIM_VALUE_MAX], id[CLAIM_TEXT_MAX], back[CLAIM_TEXT_MAX];
+    struct writer encoded = writer_of(id, sizeof(id));
+    claim_write_text(&encoded, BYTES("SM|12%\n"));
+    struct claim_value v = {.kind = CLAIM_SENT,
+                            .own = bytes_of(owns[0]),
+                            .nonce = UINT64_C(0x0123456789abcdef),
+                            .attempts = 2,
+                            .risk = 1,
+                            .time_ms = 1764000000000,
+                            .text = writer_bytes(&encoded)};
+    struct writer w = writer_of(text, sizeof(text) - 1);
+    claim_write_value(&w, &v);
+    text[w.size] = '\0';
+    assert_string_equal(text, "S|AAAAAAAAAAAAAAAAAAAAAA|t/0/1|0123456789abcdef|2|1|1764000000000|"
+                              "SM%7c12%25%0a");
+    struct claim_value read;
+    assert_true(claim_parse_value(writer_bytes(&w), &read));
+    assert_true(claim_same_owner(&read, &v));
+    assert_int_equal(read.nonce, v.nonce);
+    assert_int_equal(read.time_ms, v.time_ms);
+    assert_int_equal(claim_read_text(read.text, back), 7);
+    assert_memory_equal(back, "SM|12%\n", 7);
+}
+
+static void what_is_no_value_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",
+                                      "C",
+                                      "C|e|o|0123456789abcdef|1|0",
+                                      "C|e|o|0123456789abcdef|1|0|5|x",
+                                      "S|e|o|0123456789abcdef|1|0|5",
+                                      "C|e|o|0123456789abcde|1|0|5",
+                                      "C|e|o|0123456789abcdef|-1|0|5",
+                                      "C|e|o|0123456789abcdef|01|0|5",
+                                      "C||o|0123456789abcdef|1|0|5",
+                                      "Y|e|o|0123456789abcdef|1|0|5",
+                                      "X|e|o|0123456789abcdef|1|0|5|r|r",
+                                      "C|e|o|0123456789abcdef|1|0|99999999999999999999"};
+    struct claim_value v;
+    for (uint32_t i = 0; i < countof(bad); i++)
+        assert_false(claim_parse_value(bytes_of(bad[i]), &v));
+    assert_true(claim_parse_value(BYTES("C|e|o|0123456789abcdef|1|0|5"), &v));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_record_in_two_hands_is_sent_once_or_says_so),
+        cmocka_unit_test(a_late_command_changes_nothing),
+        cmocka_unit_test(a_class_without_resend_is_never_sent_twice),
+        cmocka_unit_test(a_provider_that_honours_keys_sees_no_risk),
+        cmocka_unit_test(a_copy_of_an_event_is_a_duplicate),
+        cmocka_unit_test(an_emptied_redis_hides_no_send),
+        cmocka_unit_test(a_value_survives_being_written_and_read),
+        cmocka_unit_test(what_is_no_value_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
