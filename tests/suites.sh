@@ -4,6 +4,7 @@ suite unit make -s unit
 suite scenarios tests/scenarios/run.py
 suite check tests/check_cli.sh
 suite explain tests/explain_cli.py
+suite explain-model tests/explain_model.py
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh
