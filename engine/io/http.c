@@ -61,14 +61,13 @@ void http_on_deadline(struct loop_timer *timer)
         finish(c, ERR_TIMEOUT);
 }
 
-static enum err write_request(struct http_connection *c, const struct http_request *request)
+static enum err write_request(struct http_connection *c, const struct http_request *request,
+                              struct bytes host, size_t size)
 {
-    struct bytes host = bytes_of(c->origin->header);
-    size_t max = http1_request_size(request, host);
-    char *at = stream_reserve(c->stream, max);
+    char *at = stream_reserve(c->stream, size);
     if (!at)
         return ERR_AGAIN;
-    struct writer w = writer_of(at, max);
+    struct writer w = writer_of(at, size);
     http1_write_request(&w, request, host);
     CHECK(!w.overflow);
     return stream_commit(c->stream, w.size);
@@ -77,13 +76,15 @@ static enum err write_request(struct http_connection *c, const struct http_reque
 enum err http_start(struct http_call *call)
 {
     struct http_origin *o = call->origin;
-    if (http1_request_size(call->request, bytes_of(o->header)) > o->http->options.request_max)
+    struct bytes host = {o->header, o->header_size};
+    size_t size = http1_request_size(call->request, host);
+    if (size > o->http->options.request_max)
         return ERR_TOO_LARGE;
     struct http_connection *c = http_take_ready(o);
     if (!c)
         return ERR_AGAIN;
     c->begin = stream_written(c->stream);
-    if (write_request(c, call->request) != ERR_OK) { /* broken, its end not yet seen */
+    if (write_request(c, call->request, host, size) != ERR_OK) { /* its end is not yet seen */
         http_drop(c);
         return ERR_AGAIN;
     }

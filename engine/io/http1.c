@@ -20,7 +20,7 @@ struct text {
 };
 
 struct header_at {
-    size_t name, name_size, value, value_size;
+    uint32_t name, name_size, value_size; /* the value lies behind the name */
 };
 
 struct http1 {
@@ -90,14 +90,14 @@ static int keep_head(struct http1 *p, const char *at, size_t size)
 static int on_header_field(llhttp_t *parser, const char *at, size_t size)
 {
     struct http1 *p = http1_of(parser);
-    p->open.name_size += size;
+    p->open.name_size += (uint32_t)size;
     return keep_head(p, at, size);
 }
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t size)
 {
     struct http1 *p = http1_of(parser);
-    p->open.value_size += size;
+    p->open.value_size += (uint32_t)size;
     return keep_head(p, at, size);
 }
 
@@ -105,10 +105,9 @@ static int on_header_value_complete(llhttp_t *parser)
 {
     struct http1 *p = http1_of(parser);
     if (!p->has_head && p->header_count < HTTP_HEADERS_MAX) {
-        p->open.value = p->open.name + p->open.name_size;
         p->headers[p->header_count++] = p->open;
     }
-    p->open = (struct header_at){.name = p->head.size};
+    p->open = (struct header_at){.name = (uint32_t)p->head.size};
     return 0;
 }
 
@@ -233,10 +232,12 @@ static struct bytes name_of(const struct http1 *p, const struct header_at *h)
 /* Without the blanks behind it. */
 static struct bytes value_of(const struct http1 *p, const struct header_at *h)
 {
-    size_t size = h->value_size;
-    while (size > 0 && memchr(" \t", p->head.at[h->value + size - 1], 2))
-        size--;
-    return size > 0 ? (struct bytes){p->head.at + h->value, size} : (struct bytes){0};
+    if (h->value_size == 0)
+        return (struct bytes){0};
+    struct bytes value = {p->head.at + h->name + h->name_size, h->value_size};
+    while (value.size > 0 && (value.at[value.size - 1] == ' ' || value.at[value.size - 1] == '\t'))
+        value.size--;
+    return value;
 }
 
 void http1_response(const struct http1 *p, struct http_response *out)

@@ -13,7 +13,8 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MOST_MS = 10000,
     SWEEPS_PER_IDLE = 4,
-    WRITE_SLACK = 64 * 1024, /* what TLS adds to a request of the largest size */
+    TLS_SHARE = 256,       /* TLS adds less than 1/256 to a large request, */
+    TLS_LEAST = 64 * 1024, /* and this to any */
 };
 
 static void on_opened(struct stream_owner *o);
@@ -125,16 +126,17 @@ static void open_connection(struct http_origin *o)
         &(struct http1_limits){.head_max = options->head_max, .body_max = options->response_max});
     c->state = CONNECTION_OPENING;
     list_push(&o->opening, &c->node);
-    c->stream = stream_open(loop_of(o),
-                            &(struct stream_options){
-                                .resolve = options->resolve,
-                                .host = o->host,
-                                .port = o->port,
-                                .tls = o->tls,
-                                .write_max = options->request_max + WRITE_SLACK,
-                                .open_ms = options->connect_ms,
-                            },
-                            &c->owner);
+    c->stream = stream_open(
+        loop_of(o),
+        &(struct stream_options){
+            .resolve = options->resolve,
+            .host = o->host,
+            .port = o->port,
+            .tls = o->tls,
+            .write_max = options->request_max + options->request_max / TLS_SHARE + TLS_LEAST,
+            .open_ms = options->connect_ms,
+        },
+        &c->owner);
 }
 
 static void make_ready(struct http_connection *c)
@@ -331,6 +333,7 @@ static bool parse_url(struct http_origin *o, const char *url, bool *is_tls)
         snprintf(o->header, sizeof o->header, "%s%s%s", open, o->host, close);
     else
         snprintf(o->header, sizeof o->header, "%s%s%s:%u", open, o->host, close, o->port);
+    o->header_size = strlen(o->header);
     return true;
 }
 

@@ -56,6 +56,7 @@ struct http_origin {
     char name[272];   /* scheme://host:port */
     char host[256];   /* for names and certificates */
     char header[264]; /* the Host header */
+    size_t header_size;
 };
 
 /* Events of a connection that has a call; http.c. */
