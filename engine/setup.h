@@ -22,4 +22,6 @@ struct setup_found {
 /* Waits for answers a few seconds at most. */
 enum setup_state setup_check(const struct config *config, struct setup_found *found,
                              char why[SETUP_WHY_SIZE]);
+/* Loads the Redis functions where there are none, as the user that may. */
+MUST_USE bool setup_functions(const struct config *config, char why[SETUP_WHY_SIZE]);
 void setup_found_free(struct setup_found *found);

@@ -38,6 +38,13 @@ void state_version_key(struct bytes tenant, struct writer *out)
     write_char(out, '}');
 }
 
+void state_mark_key(struct bytes mark, struct writer *out)
+{
+    write_literal(out, "m1:{");
+    write_slice(out, mark);
+    write_char(out, '}');
+}
+
 /* Digits up to a bar, which is passed. */
 static bool next_number(struct bytes *rest, int64_t *n)
 {

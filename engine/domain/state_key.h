@@ -22,6 +22,9 @@ void state_tenant_key(struct bytes tenant, char out[STATE_KEY_SIZE]);
 /* Overflow: the tenant's id is longer than any may be. */
 void state_version_key(struct bytes tenant, struct writer *out);
 
+/* How far a partition of a state topic is applied; `mark` is topic/partition. */
+void state_mark_key(struct bytes mark, struct writer *out);
+
 struct state_piece {
     struct bytes aspect;
     int64_t offset;

@@ -79,6 +79,7 @@ static rd_kafka_conf_t *source_conf(const struct source_options *options, char w
         {"fetch.max.bytes", "8388608"},
         {"check.crcs", "true"},
         {"allow.auto.create.topics", "false"},
+        {"enable.partition.eof", options->ends ? "true" : "false"},
         {"fetch.queue.backoff.ms", rd_kafka_version() >= 0x02020000 ? "50" : NULL},
     };
     rd_kafka_conf_t *conf = kafka_conf_new(&options->kafka, fixed, countof(fixed), why);
@@ -407,6 +408,23 @@ enum err source_commit(struct source *source, const struct source_partition *par
     return commit_err(err);
 }
 
+static bool on_end(struct source *source, rd_kafka_event_t *event, struct source_event *out)
+{
+    if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_ERROR ||
+        rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        return false;
+    rd_kafka_topic_partition_t *at = rd_kafka_event_topic_partition(event);
+    if (!at)
+        return true;
+    out->topic = topic_index(source, at->topic);
+    out->partition = at->partition;
+    out->offset = at->offset;
+    if (out->topic != UINT32_MAX && at->offset >= 0)
+        out->kind = SOURCE_END;
+    rd_kafka_topic_partition_destroy(at);
+    return true;
+}
+
 static rd_kafka_event_t *next_of(struct source *source, enum source_lane lane)
 {
     rd_kafka_event_t *event = NULL;
@@ -443,7 +461,8 @@ void source_take(struct source *source, enum source_lane lane, struct source_eve
         on_committed_read(source, event, out);
         break;
     default:
-        kafka_health_event(&source->health, source->rk, event, clock_mono_ns());
+        if (!on_end(source, event, out))
+            kafka_health_event(&source->health, source->rk, event, clock_mono_ns());
         break;
     }
 }

@@ -32,6 +32,7 @@ struct source_options {
     uint32_t session_timeout_ms; /* 0: 12,000 */
     uint32_t heartbeat_ms;       /* 0: 3,000, at most a third of the session */
     uint32_t queued_kbytes;      /* 0: 16,384, per lane */
+    bool ends;                   /* SOURCE_END each time the end of a partition is reached */
 };
 
 enum source_lane { SOURCE_MAIN, SOURCE_URGENT, SOURCE_LANES };
@@ -50,6 +51,7 @@ enum source_event_kind {
     SOURCE_RECORD,    /* record */
     SOURCE_ASSIGNED,  /* partitions, with committed offset and metadata: source_assign */
     SOURCE_REVOKED,   /* all partitions: source_unassign, when wound down; lost: no commit */
+    SOURCE_END,       /* topic, partition: all before `offset` was delivered */
     SOURCE_COMMITTED, /* partitions, each with offset and err; commit_id */
 };
 

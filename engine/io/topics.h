@@ -33,3 +33,12 @@ MUST_USE enum err topics_create(struct topics *topics, const struct topic_wish *
 typedef void topics_setting_fn(const char *name, const char *value, void *context);
 MUST_USE enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
                                   void *context, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
+
+struct topic_partition {
+    const char *topic;
+    int32_t partition;
+};
+/* Whether the group has committed an offset of any of these, ever. */
+MUST_USE enum err topics_committed(struct topics *topics, const char *group,
+                                   const struct topic_partition *partitions, uint32_t count,
+                                   bool *any, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);

@@ -458,6 +458,7 @@ static bool take_lane(struct consume *consume, enum source_lane lane, int64_t no
         case SOURCE_NONE:
             return false;
         case SOURCE_IDLE:
+        case SOURCE_END:
             break;
         case SOURCE_RECORD:
             *room -= on_record(consume, &e, *room > 0, fresh);
