@@ -2,7 +2,7 @@
 """The main promise on real parts: load at a steady rate while workers, Redis and Kafka are
 killed at random moments; then all journals and topics must agree (carillon-bench verify).
 
-    chaos.py short|full [--seed N] [--calm]"""
+    chaos.py short|full [--seed N] [--calm] [--stalls N]"""
 
 import argparse
 import signal
@@ -22,8 +22,9 @@ SIZES = {
 class Nemesis(threading.Thread):
     """Kills at moments drawn beforehand, one thread per victim."""
 
-    def __init__(self, real, victim, moments, downs):
+    def __init__(self, real, victim, moments, downs, stalls=False):
         super().__init__(daemon=True)
+        self.stalls = stalls
         self.real, self.victim, self.moments, self.downs = real, victim, moments, downs
         self.error = None
 
@@ -36,8 +37,20 @@ class Nemesis(threading.Thread):
         except (Exception, SystemExit) as error:  # told by the main thread
             self.error = error
 
+    def stall(self, down):
+        """Longer than the session: a worker that goes on as if nothing had happened."""
+        at, process = now_ms(), self.real.processes[self.victim]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(down)
+        process.send_signal(signal.SIGCONT)
+        self.real.fault("stop", at, now_ms())
+        say(f"stalled {self.victim} for {now_ms() - at} ms")
+
     def strike(self, down):
         at = now_ms()
+        if self.stalls:
+            self.stall(down)
+            return
         if self.victim in ("kafka", "redis"):
             self.real.kill(self.victim)
             time.sleep(down)
@@ -51,7 +64,7 @@ class Nemesis(threading.Thread):
         say(f"killed {self.victim}, away for {now_ms() - at} ms")
 
 
-def nemeses(real, size, seed):
+def nemeses(real, size, seed, stalls):
     random = seeded(seed)
     span = size["count"] / size["rate"]
     out = []
@@ -59,12 +72,16 @@ def nemeses(real, size, seed):
         moments = sorted(random.uniform(1, span) for _ in range(size["kills"]))
         out.append(Nemesis(real, f"worker-{i}", moments,
                            [random.uniform(0.1, 1.5) for _ in moments]))
+    for i in range(stalls):
+        out.append(Nemesis(real, f"worker-{i % size['workers']}", [random.uniform(1, span)],
+                           [random.uniform(2.5, 6)], stalls=True))
     out.append(Nemesis(real, "redis", [random.uniform(0.2, 0.5) * span], [random.uniform(0, 1)]))
     out.append(Nemesis(real, "kafka", [random.uniform(0.6, 0.8) * span], [random.uniform(0, 1)]))
     return out
 
 
-def run(real, size, seed, calm, tally):
+def run(real, size, seed, arguments, tally):
+    calm = arguments.calm
     flags = [] if calm else ["--fault", "all=0.02", "--seed", str(seed)]
     real.start_all(*flags)
     for i in range(size["workers"]):
@@ -74,7 +91,7 @@ def run(real, size, seed, calm, tally):
         BENCH, "load", "--brokers", real.brokers, "--count", str(size["count"]), "--rate",
         str(size["rate"]), "--seed", str(seed), "--duplicates", "0.02", "--malformed", "0.01",
         "--due-spread", "5000", "--format", "mixed", "--journal", real.path("load.journal")])
-    threads = [] if calm else nemeses(real, size, seed)
+    threads = [] if calm else nemeses(real, size, seed, arguments.stalls)
     for thread in threads:
         thread.start()
     load.wait()
@@ -112,6 +129,7 @@ def main():
     parser.add_argument("size", choices=SIZES)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--calm", action="store_true", help="no faults at all")
+    parser.add_argument("--stalls", type=int, default=0, help="workers stopped for 2.5 to 6 s")
     parser.add_argument("--format", default="protobuf", choices=["protobuf", "json"])
     parser.add_argument("--io", default="auto")
     arguments = parser.parse_args()
@@ -121,7 +139,7 @@ def main():
     size = SIZES[arguments.size]
     with Real(sms_limit=size["sms"], email_limit=size["email"], format=arguments.format,
               io=arguments.io) as real:
-        if not run(real, size, seed, arguments.calm, tally):
+        if not run(real, size, seed, arguments, tally):
             real.keep = True
     tally.end()
 
