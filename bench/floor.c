@@ -3,6 +3,7 @@
  * provided buffers; CPU by getrusage between two completions after the warm-up. */
 #include "base/bytes.h"
 #include "bench.h"
+#include "floor_tls.h"
 #include "options.h"
 
 #include <arpa/inet.h>
@@ -30,10 +31,12 @@ struct floor_conn {
     char line[256];
     char request[REQUEST_MAX];
     size_t request_size;
+    struct floor_tls *tls; /* NULL: plain */
 };
 
 struct floor {
     int64_t port, connections, seconds;
+    bool tls;
     struct io_uring ring;
     struct io_uring_buf_ring *buffers;
     char *memory;
@@ -60,8 +63,9 @@ static uint64_t cpu_ns(void)
  * the same fields and headers. */
 static void render(struct floor *f, struct floor_conn *c)
 {
-    char memory[1024];
-    struct writer body = writer_of(memory, sizeof memory), w = writer_of(c->request, REQUEST_MAX);
+    char memory[1024], plain[REQUEST_MAX];
+    struct writer body = writer_of(memory, sizeof memory);
+    struct writer w = writer_of(c->tls ? plain : c->request, REQUEST_MAX);
     uint32_t number = (uint32_t)(f->sent++ % 100000000);
     write_format(&body, "To=%%2B336%08" PRIu32, number);
     write_literal(&body, "&From=%2B33755500000&Body=Bonjour+Camille%2C+votre+rendez-vous+est+"
@@ -76,7 +80,8 @@ static void render(struct floor *f, struct floor_conn *c)
     write_literal(&w, "\r\n\r\n");
     write_slice(&w, writer_bytes(&body));
     CHECK(!w.overflow && !body.overflow);
-    c->request_size = w.size;
+    c->request_size =
+        c->tls ? floor_tls_seal(c->tls, plain, w.size, c->request, REQUEST_MAX) : w.size;
 }
 
 static struct io_uring_sqe *take_sqe(struct floor *f)
@@ -149,6 +154,18 @@ static bool take_bytes(struct floor_conn *c, const char *at, size_t size)
     return true;
 }
 
+static bool take_received(struct floor_conn *c, const char *at, size_t size)
+{
+    char plain[BUFFER_SIZE];
+    bool done = false;
+    if (!c->tls)
+        return take_bytes(c, at, size);
+    floor_tls_feed(c->tls, at, size);
+    for (size_t n; (n = floor_tls_read(c->tls, plain, sizeof plain)) > 0;)
+        done = take_bytes(c, plain, n) || done;
+    return done;
+}
+
 static void give_back(struct floor *f, uint32_t id)
 {
     io_uring_buf_ring_add(f->buffers, f->memory + (size_t)id * BUFFER_SIZE, BUFFER_SIZE,
@@ -167,7 +184,7 @@ static void on_completion(struct floor *f, const struct io_uring_cqe *cqe)
     }
     if (cqe->res > 0) {
         uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-        bool done = take_bytes(c, f->memory + (size_t)id * BUFFER_SIZE, (size_t)cqe->res);
+        bool done = take_received(c, f->memory + (size_t)id * BUFFER_SIZE, (size_t)cqe->res);
         give_back(f, id);
         if (done) {
             f->answered++;
@@ -226,6 +243,8 @@ static bool connect_all(struct floor *f)
         int fd = f->conns[i].fd = connect_one(f->port);
         if (fd < 0 || io_uring_register_files_update(&f->ring, i, &fd, 1) != 1)
             return false;
+        if (f->tls && !(f->conns[i].tls = floor_tls_open(fd)))
+            return false;
         arm_receive(f, i);
         send_next(f, i);
     }
@@ -269,7 +288,8 @@ int floor_command(int argc, char **argv)
 {
     struct floor f = {.connections = 256, .seconds = 1};
     const struct option_row rows[] = {
-        {"port", OPTION_NUMBER, &f.port, "the provider's plain port", NULL},
+        {"port", OPTION_NUMBER, &f.port, "the provider's port", NULL},
+        {"tls", OPTION_SWITCH, &f.tls, "speak TLS", NULL},
         {"connections", OPTION_NUMBER, &f.connections, "default 256", NULL},
         {"seconds", OPTION_NUMBER, &f.seconds, "the window after 0.3 s of warm-up; default 1",
          NULL},
@@ -278,9 +298,11 @@ int floor_command(int argc, char **argv)
         f.connections < 1 || f.connections > 4096 || f.seconds < 1)
         return EXIT_USAGE;
     int rc = measure(&f);
-    for (int64_t i = 0; f.conns && i < f.connections; i++)
+    for (int64_t i = 0; f.conns && i < f.connections; i++) {
+        floor_tls_close(f.conns[i].tls);
         if (f.conns[i].fd > 0)
             close(f.conns[i].fd);
+    }
     free(f.conns);
     free(f.memory);
     return rc;

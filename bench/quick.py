@@ -47,9 +47,10 @@ class Bench:
         return os.path.getsize(self.real.path("provider.journal")) // RECORD
 
     def floor(self):
+        tls = ["--tls"] if self.arguments.tls else []
         done = subprocess.run(pinned(self.here, [
-            BENCH, "floor", "--port", str(self.real.ports["plain"]), "--connections", "256",
-            "--seconds", "1"]), check=True, stdout=subprocess.PIPE, text=True)
+            BENCH, "floor", "--port", str(self.real.ports["tls" if tls else "plain"]),
+            "--connections", "256", "--seconds", "1", *tls]), check=True, stdout=subprocess.PIPE, text=True)
         return float(done.stdout.split("us=")[1].split()[0])
 
     def load(self, count, rate):
@@ -133,26 +134,27 @@ def main():
     parser.add_argument("--events", default="protobuf", choices=["protobuf", "json"])
     parser.add_argument("--outcomes", default="json", choices=["protobuf", "json"])
     parser.add_argument("--io", default="auto", choices=["auto", "io_uring", "epoll"])
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--profile", help="perf.data of one saturated run")
     arguments = parser.parse_args()
-    with Real(tls=False, in_flight=256, shards=1, session_ms=12000, heartbeat_ms=3000,
+    name = "http1_tls" if arguments.tls else "http1_plain"
+    with Real(tls=arguments.tls, in_flight=256, shards=1, session_ms=12000, heartbeat_ms=3000,
               deadline_ms=10000, sms_limit=100000, email_limit=100000,
               format=arguments.outcomes) as real:
         bench = Bench(real, arguments)
-        real.start_all()
-        for name in ("provider",):
-            os.sched_setaffinity(real.processes[name].pid, {bench.there})
+        real.start_all(sms_tls=arguments.tls)
+        os.sched_setaffinity(real.processes["provider"].pid, {bench.there})
         os.sched_setaffinity(int(real.env["REDIS_PID"]), {bench.there})
         bench.spin()
         rows = [bench.round(i + 1) for i in range(arguments.rounds)]
         real.end("provider")
     floors, saturated, paced = zip(*rows)
     print(f"cpu_us floor {spread(floors)}")
-    print(f"cpu_us http1_plain_2000_per_s {spread(paced)}")
-    print(f"cpu_us http1_plain_saturated {spread(saturated)}")
-    print(f"ratio http1_plain_2000_per_s "
+    print(f"cpu_us {name}_2000_per_s {spread(paced)}")
+    print(f"cpu_us {name}_saturated {spread(saturated)}")
+    print(f"ratio {name}_2000_per_s "
           f"{statistics.median(p / f for p, f in zip(paced, floors)):.2f}")
-    print(f"ratio http1_plain_saturated "
+    print(f"ratio {name}_saturated "
           f"{statistics.median(s / f for s, f in zip(saturated, floors)):.2f}")
 
 

@@ -37,7 +37,8 @@ log: {{level: info}}
 providers:
   - name: twilio
     adapter: twilio
-    base_url: "http://127.0.0.1:{plain}"
+    base_url: "{sms_url}"
+    ca_file: "{sms_ca}"
     in_flight: {in_flight}
     credentials: [{{name: account_sid, value: ACreal}}, {{name: auth_token, value: not-a-secret}}]
   - name: sendgrid
@@ -152,9 +153,12 @@ class Real:
     def write_config(self, name="config.yaml", **options):
         values = {**self.options, **options}
         port = self.ports["tls" if values["tls"] else "plain"]
+        ca = self.path("ca.pem") if values["tls"] else ""
+        values.setdefault("sms_url", f"http://127.0.0.1:{self.ports['plain']}")
+        values.setdefault("sms_ca", "")
         values.setdefault("email_url", f"http{'s' if values['tls'] else ''}://localhost:{port}")
         values.update(kafka=self.brokers, redis=f"127.0.0.1:{self.env['REDIS_PORT']}",
-                      plain=self.ports["plain"], ca=self.path("ca.pem") if values["tls"] else "")
+                      ca=ca)
         templates = self.bench("load", "--print-templates")
         with open(self.path(name), "w") as file:
             file.write(CONFIG.format(**values) + templates)
@@ -169,12 +173,15 @@ class Real:
                               stderr=subprocess.PIPE, text=True,
                               env={**os.environ, **(environment or {})}, **more)
 
-    def start_all(self, *provider_flags):
+    def start_all(self, *provider_flags, sms_tls=False):
         """Kafka, Redis, provider, config, topics, functions, the tenants' settings."""
         self.start("kafka")
         self.start("redis")
         self.start_provider(*provider_flags)
-        config = self.write_config()
+        more = {}
+        if sms_tls:
+            more = dict(sms_url=f"https://localhost:{self.ports['tls']}", sms_ca=self.path("ca.pem"))
+        config = self.write_config(**more)
         done = self.carillon("setup", "--config", config, check=False)
         if done.returncode != 0:
             raise SystemExit(f"carillon setup: {done.returncode}\n{done.stderr}")
