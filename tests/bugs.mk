@@ -5,7 +5,7 @@ CLAIM_BUG_BIN := $(patsubst %,$(OUT)/bugs/claim_%,$(CLAIM_BUGS))
 
 $(OUT)/bugs/claim_%: tests/unit/test_claim.c $(wildcard engine/domain/claim*.c engine/domain/claim*.h tests/unit/*.h) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests -std=c17 -O2 -DBUG_$* -o $@ $< $(wildcard engine/domain/claim*.c) $(LIB) -lcmocka $(LIBS)
+	$(call Q,CC)$(CC) $(CPPFLAGS) -Itests -std=c17 -O2 -DBUG_$* -o $@ $< $(wildcard engine/domain/claim*.c) $(LIB) -lcmocka $(LIBS)
 
 .PHONY: bugs
 bugs: $(CLAIM_BUG_BIN)

@@ -47,6 +47,7 @@ struct world {
     bool told_flagged[2];
     bool stalled_set; /* an S by SET was executed after its lease: until it is mended, an
                        * X that it replaced may be told as sent (promise 2's exception) */
+    bool died_blind;  /* and its worker died before it saw the answer */
     bool forgotten;   /* Redis lost what nobody wrote again (promise 2's other exception) */
     bool late;
     struct claim_command late_command;
@@ -203,8 +204,8 @@ static void told(struct explorer *e, struct worker *k)
 /* Nothing more happens by itself: what the promises say about the whole. */
 static void at_rest(struct explorer *e)
 {
-    if (e->w.stalled_set && e->w.left.kills < e->bounds.kills)
-        return; /* promise 2's exception: a worker stalled so, and then died */
+    if (e->w.died_blind)
+        return;
     for (uint32_t r = 0; r < 2; r++)
         if (e->w.accepts[r] > 1 && !e->w.told_flagged[r] && !e->bounds.honours)
             violate(e, "sent twice, and no outcome says so");
@@ -458,6 +459,8 @@ static void worker_do(struct explorer *e, struct worker *k, enum action action)
         return;
     case DO_KILL:
     case DO_REREAD:
+        if (k->phase == PHASE_RUN && k->answered && k->claim.step == CLAIM_STEP_SET)
+            e->w.died_blind = e->w.stalled_set;
         e->w.left.kills--;
         reset(e, k);
         return;
@@ -687,6 +690,7 @@ static uint64_t hash_world(const struct world *w)
     MIX(w->told_kind);
     MIX(w->told_flagged);
     MIX(w->stalled_set);
+    MIX(w->died_blind);
     MIX(w->forgotten);
     MIX(w->late);
     if (w->late)
