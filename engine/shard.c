@@ -440,6 +440,7 @@ static bool open_claims(struct shard *s, char *why)
         .rules = {.start_window_ms = (int64_t)is->claims.start_window_ms,
                   .request_deadline_ms = (int64_t)is->send.request_deadline_ms,
                   .skew_ms = 500,
+                  .command_ms = (int64_t)is->redis.reply_timeout_ms,
                   .dedup_window_ms = (int64_t)is->claims.dedup_window_ms,
                   .foreign_wait_ms = (int64_t)is->claims.foreign_wait_ms},
         .marks = s->options.marks,

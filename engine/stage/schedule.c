@@ -185,7 +185,7 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
         limit->ask_ns = now_ns + u64_min(when_us * 1000, 10 * NS_PER_S);
         return;
     }
-    int64_t first_ns = (int64_t)(when_us * 1000) - s->options.claims->gate.offset_ms * 1000000;
+    int64_t first_ns = (int64_t)(when_us * 1000) - s->options.claims->gate.offset_ns;
     CHECK(granted <= UINT32_MAX && first_ns > 0);
     limit->reserved += granted;
     metric_add(s->options.metrics, METRIC_SLOTS_RESERVED, 0, 0, granted);
