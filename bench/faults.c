@@ -2,9 +2,42 @@
 
 #include <stdlib.h>
 
-static bool is_fault(int action)
+/* The share of an action in `all`. A provider that throttles closes the whole route for a
+ * second or more, so that comes more rarely; connections are far fewer than requests, so
+ * refusing them comes more often. */
+static double weight_of(int action)
 {
-    return action != SIM_OK && action != SIM_NOT_FOUND && action != SIM_REJECT;
+    switch ((enum sim_action)action) {
+    case SIM_OK:
+    case SIM_NOT_FOUND:
+    case SIM_REJECT:
+    case SIM_ACTION_COUNT:
+        return 0;
+    case SIM_THROTTLE:
+    case SIM_THROTTLE_AFTER:
+    case SIM_UNAVAILABLE:
+        return 0.025;
+    case SIM_REFUSE:
+    case SIM_DELAY:
+    case SIM_ERROR:
+    case SIM_RESET:
+    case SIM_FIN:
+    case SIM_SILENCE:
+    case SIM_TRUNCATE:
+    case SIM_REUSE:
+        break;
+    }
+    return 1;
+}
+
+static void set_all(struct faults *f, double rate)
+{
+    double sum = 0;
+    for (int i = 0; i < SIM_ACTION_COUNT; i++)
+        sum += i == SIM_REFUSE ? 0 : weight_of(i);
+    for (int i = 0; i < SIM_ACTION_COUNT; i++)
+        f->rate[i] = rate * weight_of(i) / sum;
+    f->rate[SIM_REFUSE] = rate; /* of connections, not of requests */
 }
 
 bool faults_set(struct faults *f, const char *value)
@@ -17,19 +50,17 @@ bool faults_set(struct faults *f, const char *value)
     if (end == equals + 1 || *end != '\0' || rate < 0 || rate > 1)
         return false;
     struct bytes name = {value, (size_t)(equals - value)};
-    bool all = bytes_equal(name, BYTES("all"));
-    int kinds = 0, found = 0;
-    for (int i = 0; i < SIM_ACTION_COUNT; i++)
-        kinds += is_fault(i);
-    for (int i = 0; i < SIM_ACTION_COUNT; i++) {
-        bool named = bytes_equal(name, bytes_of(sim_action_text((uint8_t)i)));
-        if (all ? !is_fault(i) : !named || i == SIM_OK || i == SIM_NOT_FOUND)
-            continue;
-        f->rate[i] = all ? rate / kinds : rate;
-        found++;
+    bool found = bytes_equal(name, BYTES("all"));
+    if (found)
+        set_all(f, rate);
+    for (int i = SIM_OK + 1; i < SIM_NOT_FOUND; i++) {
+        if (bytes_equal(name, bytes_of(sim_action_text((uint8_t)i)))) {
+            f->rate[i] = rate;
+            found = true;
+        }
     }
-    f->any = f->any || (found > 0 && rate > 0);
-    return found > 0;
+    f->any = f->any || (found && rate > 0);
+    return found;
 }
 
 static double unit(uint64_t bits)

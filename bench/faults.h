@@ -10,7 +10,8 @@ struct faults {
     bool any;
 };
 
-/* `reset=0.005`; `all=0.02` spreads over every fault but reject. */
+/* `reset=0.005`; `all=0.02` spreads over the faults of a request but reject, and refuses
+ * so many connections. */
 bool faults_set(struct faults *f, const char *value) MUST_USE;
 
 /* `dice` gets 64 further bits for whatever else the action decides. */

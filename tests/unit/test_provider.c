@@ -153,9 +153,12 @@ static void all_spreads_over_every_fault(void **state)
     struct faults f = {0};
     double sum = 0;
     assert_true(faults_set(&f, "all=0.02"));
-    for (int i = 0; i < SIM_ACTION_COUNT; i++)
-        sum += f.rate[i];
-    assert_true(sum > 0.0199 && sum < 0.0201);
+    for (int i = 0; i < SIM_ACTION_COUNT; i++) {
+        bool fault = i != SIM_OK && i != SIM_NOT_FOUND && i != SIM_REJECT;
+        assert_true(fault == (f.rate[i] > 0));
+        sum += i == SIM_REFUSE ? 0 : f.rate[i];
+    }
+    assert_true(sum > 0.0199 && sum < 0.0201 && f.rate[SIM_REFUSE] == 0.02);
     assert_true(f.rate[SIM_REJECT] == 0 && f.rate[SIM_OK] == 0);
     assert_false(faults_set(&f, "nonsense=0.1"));
     assert_false(faults_set(&f, "reset=2"));
