@@ -124,7 +124,7 @@ bool q3_quiet_past_expiry(const struct judging *j, struct leg *leg, struct refus
     struct judge_case *c = j->c;
     leg->zone = c->zone;
     leg->zone_source = c->zone_source;
-    if (leg->not_before_ms == HOURS_NEVER || leg->not_before_ms >= c->expires_ms) {
+    if (leg->not_before_ms == HOURS_NEVER) {
         leg->local_time_known = false;
         return refuse(why, DECISION_EXPIRED, REASON_QUIET_PAST_EXPIRY);
     }
