@@ -27,9 +27,8 @@ struct http1 {
     llhttp_t parser;
     struct http1_limits limits;
     struct text head, body;
-    struct header_at headers[HTTP_HEADERS_MAX];
-    uint32_t header_count;
     struct header_at open; /* the header being read */
+    uint32_t header_count;
     size_t head_seen;      /* bytes, against head_max */
     bool in_value;
     bool has_status;
@@ -37,6 +36,7 @@ struct http1 {
     bool is_whole;
     bool body_cut;
     bool keep_alive;
+    struct header_at headers[HTTP_HEADERS_MAX]; /* last: what is used lies together */
 };
 
 static struct http1 *http1_of(llhttp_t *parser)

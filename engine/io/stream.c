@@ -100,8 +100,9 @@ void stream_start_tls(struct stream *s, struct tls_context *context, const char 
     s->state = STREAM_HANDSHAKING;
     stream_prepare_tls(s);
     s->tls = tls_open(context, host, &s->output);
-    CHECK(s->tls);
-    if (host)
+    if (!s->tls)
+        stream_end(s, ERR_TLS, "%.200s cannot be a TLS host", host ? host : "this side");
+    else if (host)
         shake_hands(s);
 }
 

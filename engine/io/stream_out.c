@@ -38,13 +38,18 @@ static void buffer_empty(struct buffer *b)
     }
 }
 
+static void swap_buffers(struct stream *s)
+{
+    struct buffer sending = s->sending;
+    s->sending = s->filling;
+    s->filling = sending;
+}
+
 static void flush(struct stream *s)
 {
     if (stream_send_in_flight(s) || s->filling.size == 0 || s->is_cancelled || s->fd.removed)
         return;
-    struct buffer empty = s->sending;
-    s->sending = s->filling;
-    s->filling = empty;
+    swap_buffers(s);
     s->sent = 0;
     s->handed_ns = loop_now_ns(s->loop);
     loop_send(&s->fd, (struct bytes){s->sending.at, s->sending.size});
@@ -83,8 +88,11 @@ static void count_taken(struct stream *s, size_t size)
     s->encrypted_taken += size;
     uint64_t before = s->taken;
     s->taken = s->marks ? plain_taken(s) : s->taken + size;
-    if (s->sent == s->sending.size)
+    if (s->sent == s->sending.size) {
         buffer_empty(&s->sending);
+        if (s->filling.size == 0)
+            swap_buffers(s); /* the next write finds the memory that is in the cache */
+    }
     if (s->taken > before && s->owner && s->owner->events->taken)
         s->owner->events->taken(s->owner, s->taken);
 }
