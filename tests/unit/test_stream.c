@@ -1,5 +1,7 @@
 #include "http_world.h"
 
+#include <netinet/in.h>
+
 struct client {
     struct stream_owner owner;
     struct stream *stream;
@@ -282,6 +284,35 @@ static void a_failure_to_connect_is_told_once_and_says_why(void **state)
     world_close(&w);
 }
 
+/* A listener whose queue is full does not answer. */
+static void a_connection_that_hangs_is_given_up_in_time(void **state)
+{
+    struct world w;
+    world_open(&w, state);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fill[4];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+    for (uint32_t i = 0; i < countof(fill); i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)!connect(fill[i], (struct sockaddr *)&a, size);
+    }
+    struct client c = {0};
+    uint64_t start_ns = clock_mono_ns();
+    connect_client(&c, &w, (struct stream_options){.port = ntohs(a.sin_port), .open_ms = 30});
+    UNTIL(&w, c.closed == 1);
+    assert_int_equal(c.err, ERR_CONNECT);
+    assert_string_equal(c.why, "cannot connect to 127.0.0.1: no answer in time");
+    assert_true(clock_mono_ns() - start_ns < 300 * NS_PER_MS);
+    stream_close(c.stream);
+    for (uint32_t i = 0; i < countof(fill); i++)
+        close(fill[i]);
+    close(fd);
+    world_close(&w);
+}
+
 static void a_cancelled_write_says_what_was_taken(void **state)
 {
     struct world w;
@@ -367,6 +398,7 @@ int main(void)
         ON_BOTH(a_stream_may_be_closed_in_any_event),
         ON_BOTH(nothing_is_told_after_close),
         ON_BOTH(a_failure_to_connect_is_told_once_and_says_why),
+        ON_BOTH(a_connection_that_hangs_is_given_up_in_time),
         ON_BOTH(a_cancelled_write_says_what_was_taken),
         ON_BOTH(an_end_is_told_after_the_send_in_flight),
         ON_BOTH(a_reset_is_told_from_an_orderly_end),
