@@ -18,14 +18,18 @@ static char *key_of(const char *kind, const char *name, const char *suffix)
 }
 
 /* A little below what the provider allows: T = 1 / (0.95 x limit). */
+static uint64_t interval_us_of(double per_second)
+{
+    double us = 1e6 / (0.95 * per_second);
+    return us < 1 ? 1 : (uint64_t)(us + 0.999999);
+}
+
 static void limit_open(struct limit *limit, const char *kind, const char *name, double per_second,
                        uint64_t late_ns)
 {
-    double interval_us = 1e6 / (0.95 * per_second);
-    *limit =
-        (struct limit){.key = key_of(kind, name, ""),
-                       .cool_key = key_of(kind, name, ":cool"),
-                       .interval_us = interval_us < 1 ? 1 : (uint64_t)(interval_us + 0.999999)};
+    *limit = (struct limit){.key = key_of(kind, name, ""),
+                            .cool_key = key_of(kind, name, ":cool"),
+                            .interval_us = interval_us_of(per_second)};
     slots_init(&limit->slots, late_ns);
 }
 
@@ -118,6 +122,25 @@ bool routes_open(struct routes *routes, const struct config *config,
     if (!good)
         routes_close(routes);
     return good;
+}
+
+static void limit_change(struct routes *routes, const char *kind, const char *name,
+                         double per_second)
+{
+    char *key = key_of(kind, name, "");
+    for (uint32_t i = 0; per_second > 0 && i < routes->limit_count; i++)
+        if (strcmp(routes->limits[i].key, key) == 0)
+            routes->limits[i].interval_us = interval_us_of(per_second);
+    free(key);
+}
+
+void routes_limit(struct routes *routes, const struct config *config)
+{
+    const struct config_settings *is = &config->is;
+    for (uint32_t i = 0; i < is->routes_count; i++)
+        limit_change(routes, "", is->routes[i].name, is->routes[i].limit_per_second);
+    for (uint32_t i = 0; i < is->providers_count; i++)
+        limit_change(routes, "account:", is->providers[i].name, is->providers[i].limit_per_second);
 }
 
 void routes_close(struct routes *routes)

@@ -80,17 +80,16 @@ static void reload(struct run *run)
 {
     struct findings findings = {0};
     struct config *config = config_reload(run->config, environ, &findings);
+    bool good = config && worker_reload(run->worker, config, &findings);
     findings_print(&findings, stderr);
     findings_free(&findings);
-    if (!config) {
+    if (!good) {
         log_event(LOG_ERROR, "reload_refused",
                   "file=\"%s\" remedy=\"the old config stays in force\"", run->path);
         return;
     }
     log_init((enum log_level)config->is.log.level, config->is.log.format == 1);
-    worker_reload(run->worker, config);
-    config_free(run->config);
-    run->config = config;
+    run->config = config; /* the old one stays: names in use point into it */
     log_event(LOG_INFO, "reloaded", "file=\"%s\"", run->path);
 }
 

@@ -228,6 +228,16 @@ static uint32_t in_flight(const struct shard *s)
     return calls;
 }
 
+static void copy_resend(const struct config_resend *from, bool to[CLASS_COUNT])
+{
+    to[CARILLON__V1__CLASS__CLASS_URGENT] = from->urgent;
+    to[CARILLON__V1__CLASS__CLASS_SYSTEM] = from->system;
+    to[CARILLON__V1__CLASS__CLASS_REMINDER] = from->reminder;
+    to[CARILLON__V1__CLASS__CLASS_CONVERSATION] = from->conversation;
+    to[CARILLON__V1__CLASS__CLASS_MARKETING] = from->marketing;
+    to[CARILLON__V1__CLASS__CLASS_ALERT] = from->alert;
+}
+
 static void write_partition_gauges(struct shard *s)
 {
     struct metrics *m = &s->metrics;
@@ -300,6 +310,28 @@ static void tell_readiness(struct shard *s)
     atomic_fetch_add(&s->ready_seq, 1);
 }
 
+/* Keys marked LIVE in config.def. */
+static void apply_live(struct shard *s, const struct config *config)
+{
+    const struct config_settings *is = &config->is;
+    s->config = config;
+    s->judge.smear_ms = (int64_t)is->schedule.smear_ms;
+    s->judge.rules = s->admit.options.judge = atomic_load(&s->live_rules);
+    s->claims.rules.foreign_wait_ms = (int64_t)is->claims.foreign_wait_ms;
+    s->send.options.check_ttl_ns = is->claims.check_ttl_ms * NS_PER_MS;
+    s->send.options.max_attempts = (uint32_t)is->send.max_attempts;
+    s->send.options.retry_least_ms = is->schedule.retry_least_ms;
+    s->send.options.retry_most_ms = is->schedule.retry_most_ms;
+    copy_resend(&is->resend, s->admit.options.resend);
+    routes_limit(&s->routes, config);
+}
+
+void shard_reload(struct shard *s, const struct config *config, const struct judge *rules)
+{
+    atomic_store(&s->live_rules, rules);
+    atomic_store(&s->live, config);
+}
+
 void shard_turn(struct shard *s)
 {
     s->now_ns = clock_mono_ns();
@@ -312,6 +344,9 @@ void shard_turn(struct shard *s)
     turn_out(s);
     turn_end(s);
     if (s->now_ns >= s->gauges_ns) {
+        const struct config *live = atomic_load(&s->live);
+        if (live != s->config)
+            apply_live(s, live);
         write_gauges(s);
         tell_readiness(s);
         s->gauges_ns = s->now_ns + GAUGES_NS;
@@ -482,13 +517,7 @@ static bool open_stages(struct shard *s, char *why)
                                   .tenants = &s->tenants,
                                   .jobs = &s->jobs,
                                   .judge = s->options.rules};
-    const struct config_resend *resend = &is->resend;
-    admit.resend[CARILLON__V1__CLASS__CLASS_URGENT] = resend->urgent;
-    admit.resend[CARILLON__V1__CLASS__CLASS_SYSTEM] = resend->system;
-    admit.resend[CARILLON__V1__CLASS__CLASS_REMINDER] = resend->reminder;
-    admit.resend[CARILLON__V1__CLASS__CLASS_CONVERSATION] = resend->conversation;
-    admit.resend[CARILLON__V1__CLASS__CLASS_MARKETING] = resend->marketing;
-    admit.resend[CARILLON__V1__CLASS__CLASS_ALERT] = resend->alert;
+    copy_resend(&is->resend, admit.resend);
     struct send_options send = {.jobs = &s->jobs,
                                 .routes = &s->routes,
                                 .redis = s->redis,
@@ -497,6 +526,8 @@ static bool open_stages(struct shard *s, char *why)
                                 .check_ttl_ns = is->claims.check_ttl_ms * NS_PER_MS,
                                 .request_deadline_ns = is->send.request_deadline_ms * NS_PER_MS,
                                 .max_attempts = (uint32_t)is->send.max_attempts,
+                                .retry_least_ms = is->schedule.retry_least_ms,
+                                .retry_most_ms = is->schedule.retry_most_ms,
                                 .request_max = REQUEST_MAX,
                                 .seed = seed};
     struct settle_options settle = {.jobs = &s->jobs,
@@ -517,7 +548,10 @@ static bool open_stages(struct shard *s, char *why)
 
 bool shard_open(struct shard *s, const struct shard_options *options, char why[SHARD_WHY_SIZE])
 {
-    *s = (struct shard){.options = *options, .config = options->config};
+    *s = (struct shard){.options = *options,
+                        .config = options->config,
+                        .live = options->config,
+                        .live_rules = options->rules};
     const struct config_worker *is = &options->config->is.worker;
     why[0] = '\0';
     if (!metrics_open(&s->metrics, options->metric_names) ||

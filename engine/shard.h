@@ -70,6 +70,10 @@ struct shard {
     bool more;          /* records wait: no sleep */
     bool leaving;       /* drained; the group is being left */
 
+    /* what SIGHUP brought; taken over between two turns. Both live as long as the worker. */
+    const struct config *_Atomic live;
+    const struct judge *_Atomic live_rules;
+
     _Atomic bool stopping;          /* drain: no more records are taken */
     _Atomic bool drained;           /* nothing is in hand, the group was left */
     _Atomic uint64_t turn_ms;       /* wall time of the last turn; for /livez */
@@ -88,6 +92,9 @@ void shard_turn(struct shard *shard);
 /* Turns until it is drained after shard_stop, or `deadline_ns` has passed since then. */
 void shard_run(struct shard *shard);
 void shard_stop(struct shard *shard); /* any thread */
+
+/* Any thread: keys that may change while it runs are read from `config` from now on. */
+void shard_reload(struct shard *shard, const struct config *config, const struct judge *rules);
 
 /* Any thread: why it is not ready, "" where it is. */
 void shard_ready(struct shard *shard, char out[SHARD_WHY_SIZE]);

@@ -17,14 +17,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 500, TOPIC_LABELS = 2, CONNECTION_LABELS = 3 };
+enum { RETRY_MS = 500, RELOADS_MAX = 1024, TOPIC_LABELS = 2, CONNECTION_LABELS = 3 };
 
 struct worker {
     const struct config *config;
     char name[128];
     struct adapters adapters;
     bool adapters_open;
-    struct rules *rules; /* what the judge reads: zones, templates, platform zone */
+    struct rules *rules;                 /* what the judge reads: zones, templates, platform zone */
+    struct rules *reloaded[RELOADS_MAX]; /* older ones stay: jobs in hand were judged by them */
+    uint32_t reload_count;
     struct setup_found found;
     struct follower *follower;
     struct admin *admin;
@@ -311,6 +313,8 @@ void worker_close(struct worker *worker)
         admin_close(worker->admin);
     if (worker->follower)
         follower_close(worker->follower);
+    for (uint32_t i = 0; i < worker->reload_count; i++)
+        rules_close(worker->reloaded[i]);
     if (worker->rules)
         rules_close(worker->rules);
     if (worker->adapters_open)
@@ -322,6 +326,22 @@ void worker_close(struct worker *worker)
     pthread_mutex_destroy(&worker->lock);
     pthread_cond_destroy(&worker->changed);
     free(worker);
+}
+
+bool worker_reload(struct worker *worker, const struct config *config, struct findings *findings)
+{
+    if (worker->reload_count == RELOADS_MAX) {
+        findings_add(findings, FINDING_ERROR, config->path, 0, 0,
+                     "reloaded %u times: restart the worker instead", RELOADS_MAX);
+        return false;
+    }
+    struct rules *rules = rules_open(config, &worker->adapters, findings);
+    if (!rules)
+        return false;
+    worker->reloaded[worker->reload_count++] = rules;
+    for (uint32_t i = 0; i < worker->shard_count; i++)
+        shard_reload(&worker->shards[i], config, rules_judge(rules));
+    return true;
 }
 
 uint16_t worker_admin_port(const struct worker *worker)

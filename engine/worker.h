@@ -31,8 +31,10 @@ bool worker_wait(struct worker *worker, uint32_t timeout_ms);
 /* After worker_wait, or at once: what is in hand will be read again. */
 void worker_close(struct worker *worker);
 
-/* Keys that may change while it runs. */
-void worker_reload(struct worker *worker, const struct config *config);
+/* Keys that may change while it runs are taken from `config`, which stays the caller's
+ * until worker_close, as the one before does. False: findings say why, nothing changed. */
+MUST_USE bool worker_reload(struct worker *worker, const struct config *config,
+                            struct findings *findings);
 
 uint16_t worker_admin_port(const struct worker *worker); /* 0: none */
 uint32_t worker_shards(const struct worker *worker, const struct metrics **shards, uint32_t max);

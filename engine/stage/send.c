@@ -7,8 +7,6 @@
 #include <stdlib.h>
 
 enum {
-    BACKOFF_FIRST_MS = 250,
-    BACKOFF_LAST_MS = 60 * 1000,
     REFUSED_FIRST_MS = 5 * 1000, /* sender rejected, no credit: the route is closed */
     REFUSED_LAST_MS = 5 * 60 * 1000,
 };
@@ -51,9 +49,13 @@ void send_put(struct send *send, struct list *ready)
     }
 }
 
-static uint64_t backoff_ns(struct send *send, uint32_t tries, uint64_t first_ms, uint64_t last_ms)
+/* Doubles with each wait of the job, with half of it random. */
+static uint64_t backoff_ns(struct send *send, struct job *job)
 {
-    uint64_t most_ms = u64_min(first_ms << (tries < 20 ? tries : 20), last_ms);
+    uint32_t doubled = job->retries < 20 ? job->retries : 20;
+    uint64_t most_ms =
+        u64_min(send->options.retry_least_ms << doubled, send->options.retry_most_ms);
+    job->retries++;
     return (most_ms / 2 + prng_upto(&send->random, most_ms / 2 + 1)) * NS_PER_MS;
 }
 
@@ -285,7 +287,7 @@ static void try_later(struct send *send, struct job *job, const struct adapter_a
         list_push(done, &job->node);
         return;
     }
-    uint64_t delay_ns = backoff_ns(send, job->retries++, BACKOFF_FIRST_MS, BACKOFF_LAST_MS);
+    uint64_t delay_ns = backoff_ns(send, job);
     if (answer->retry_after_ms >= 0)
         delay_ns = u64_min(u64_max(delay_ns, (uint64_t)answer->retry_after_ms * NS_PER_MS),
                            3600 * NS_PER_S);
@@ -312,9 +314,7 @@ static void unsure(struct send *send, struct job *job, uint64_t now_ns, struct l
     struct claim_world world = claims_world(send->options.claims, now_ns);
     claim_unsure(&job->claim, &world);
     if (claim_may_resend(&job->claim, &world)) {
-        wait_until(job,
-                   now_ns + backoff_ns(send, job->retries++, BACKOFF_FIRST_MS, BACKOFF_LAST_MS),
-                   again);
+        wait_until(job, now_ns + backoff_ns(send, job), again);
         return;
     }
     job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_AMBIGUOUS;
@@ -389,9 +389,7 @@ static void judge_call(struct send *send, struct call *call, uint64_t now_ns, st
     if (http->response.status == 0 && !http->all_taken) { /* it provably never left */
         metric_add(send->options.metrics, METRIC_CALLS_NOT_SENT, job->route->account->index, 0, 1);
         job->claim.attempts--; /* claim_left counted it: only calls that left count */
-        wait_until(job,
-                   now_ns + backoff_ns(send, job->retries++, BACKOFF_FIRST_MS, BACKOFF_LAST_MS),
-                   release);
+        wait_until(job, now_ns + backoff_ns(send, job), release);
         return;
     }
     struct adapter_answer answer = {.verdict = VERDICT_AMBIGUOUS, .retry_after_ms = -1};

@@ -19,8 +19,9 @@ struct send_options {
     uint64_t check_ttl_ns;        /* 250 ms: state is read again after it */
     uint64_t request_deadline_ns; /* of a call */
     uint32_t max_attempts;        /* 10: temporary or throttled answers */
-    size_t request_max;           /* bytes of a rendered request */
-    uint64_t seed;                /* jitter */
+    uint64_t retry_least_ms, retry_most_ms;
+    size_t request_max; /* bytes of a rendered request */
+    uint64_t seed;      /* jitter */
 };
 
 struct call {
