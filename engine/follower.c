@@ -308,22 +308,18 @@ static bool group_has_commits(struct follower *f, bool *any)
     char why[KAFKA_WHY_SIZE] = "";
     uint32_t count = f->found->mark_count;
     struct topic_partition *list = calloc(count + 1, sizeof *list);
-    struct topics *topics = topics_open(&f->kafka.options, why);
-    enum err err = topics && list ? ERR_OK : ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
+    CHECK(list);
+    for (uint32_t i = 0; i < count; i++) {
         char *name = strdup(f->found->marks[i]);
         CHECK(name);
         char *slash = strrchr(name, '/');
         *slash = '\0';
         list[i] = (struct topic_partition){name, (int32_t)atoi(slash + 1)};
     }
-    if (err == ERR_OK)
-        err = topics_committed(topics, f->group, list, count, any, ASK_MS, why);
-    for (uint32_t i = 0; list && i < count; i++)
+    enum err err = topics_committed(&f->kafka.options, f->group, list, count, any, ASK_MS, why);
+    for (uint32_t i = 0; i < count; i++)
         free((char *)list[i].topic);
     free(list);
-    if (topics)
-        topics_close(topics);
     if (err != ERR_OK)
         log_limited(LOG_WARN, "follower_waits", "for=kafka why=\"%s\"", why);
     return err == ERR_OK;

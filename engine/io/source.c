@@ -6,7 +6,8 @@
  * assigning first, paused, reads them twice and needs a seek that races with librdkafka's
  * own read. While an assignment is not taken up the member goes on with its heartbeats,
  * and nothing is fetched. The admin call answers on our queue and finds the coordinator
- * by itself; a read that fails is repeated.
+ * by itself; a read that fails is repeated. (On a handle without a group 2.0.2 crashes on
+ * a coordinator's errors there; this one has a group.)
  *
  * A partition's queue is forwarded to the urgent lane before rd_kafka_assign: then not
  * one record of it comes through the main lane, where it would be overtaken. */

@@ -39,6 +39,6 @@ struct topic_partition {
     int32_t partition;
 };
 /* Whether the group has committed an offset of any of these, ever. */
-MUST_USE enum err topics_committed(struct topics *topics, const char *group,
+MUST_USE enum err topics_committed(const struct kafka_options *options, const char *group,
                                    const struct topic_partition *partitions, uint32_t count,
                                    bool *any, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
