@@ -1,0 +1,87 @@
+/* What a shard shows of itself: gauges, and whether it is ready. */
+#include "shard_parts.h"
+
+#include "base/log.h"
+
+#include <stdatomic.h>
+
+static void write_partition_gauges(struct shard *s)
+{
+    struct metrics *m = &s->metrics;
+    uint64_t lag[2] = {0}, partitions[2] = {0};
+    for (uint32_t i = 0; i < s->consume.partition_count; i++) {
+        struct consume_gauge gauge;
+        consume_gauge(&s->consume, i, &gauge);
+        lag[gauge.topic] += gauge.lag > 0 ? (uint64_t)gauge.lag : 0;
+        partitions[gauge.topic]++;
+    }
+    for (uint32_t topic = 0; topic < 2; topic++) {
+        metric_set(m, METRIC_LAG, topic, lag[topic]);
+        metric_set(m, METRIC_PARTITIONS, topic, partitions[topic]);
+    }
+    int64_t oldest_ms = consume_oldest_ms(&s->consume);
+    metric_set(m, METRIC_OLDEST_UNSETTLED, 0, oldest_ms == INT64_MAX ? 0 : (uint64_t)oldest_ms);
+    metric_set(m, METRIC_REBALANCES, 0, s->consume.stats.rebalances);
+    metric_set(m, METRIC_COMMITS, 0, s->consume.stats.commits);
+}
+
+void shard_write_gauges(struct shard *s)
+{
+    struct metrics *m = &s->metrics;
+    for (uint32_t i = 0; i < JOB_STATE_COUNT; i++)
+        metric_set(m, METRIC_JOBS, i, s->jobs.count[i]);
+    for (uint32_t i = 0; i < WAIT_REASON_COUNT; i++)
+        metric_set(m, METRIC_WAITING_JOBS, i, s->jobs.waiting[i]);
+    metric_set(m, METRIC_LEGS_OPENED, 0, s->jobs.opened);
+    metric_set(m, METRIC_BOOKS_IMBALANCE, 0,
+               s->jobs.opened - s->jobs.closed - jobs_in_hand(&s->jobs));
+    metric_set(m, METRIC_GATE_OPEN, 0, claims_open(&s->claims));
+    metric_set(m, METRIC_TAKEOVERS, 0, s->claims.stats.takeovers);
+    metric_set(m, METRIC_CLAIMS_LOST, 0, s->claims.stats.lost);
+    struct redis_stats redis = redis_stats(s->redis);
+    metric_set(m, METRIC_REDIS_ERRORS, 0, redis.lost);
+    uint32_t opening = 0, ready = 0, busy = 0;
+    for (uint32_t i = 0; i < s->routes.account_count; i++) {
+        struct http_origin_stats stats = http_origin_stats(s->routes.accounts[i].origin);
+        metric_set(m, METRIC_CALLS_IN_FLIGHT, i, s->routes.accounts[i].in_flight);
+        metric_set(m, METRIC_CONNECT_FAILURES, i, stats.connects_failed);
+        opening += stats.opening, ready += stats.ready, busy += stats.busy;
+    }
+    metric_set(m, METRIC_CONNECTIONS, 0, opening);
+    metric_set(m, METRIC_CONNECTIONS, 1, ready);
+    metric_set(m, METRIC_CONNECTIONS, 2, busy);
+    write_partition_gauges(s);
+}
+
+void shard_tell_readiness(struct shard *s)
+{
+    char why[SHARD_WHY_SIZE] = "";
+    struct writer w = writer_of(why, sizeof why - 1);
+    if (!claims_open(&s->claims))
+        write_format(&w, "redis: %s", gate_state_text(claims_gate(&s->claims)));
+    struct kafka_health kafka;
+    source_health(s->source, &kafka);
+    if (!kafka.up)
+        write_format(&w, "%skafka: %s", w.size ? "; " : "",
+                     kafka.error[0] ? kafka.error : "no broker answers");
+    else if (s->consume.state != CONSUME_RUNNING)
+        write_format(&w, "%skafka: no partitions assigned", w.size ? "; " : "");
+    if (strcmp(why, s->ready_why) == 0)
+        return;
+    if (why[0])
+        log_event(LOG_WARN, "not_ready", "shard=%u why=\"%s\"", s->options.index, why);
+    else
+        log_event(LOG_INFO, "ready", "shard=%u", s->options.index);
+    atomic_fetch_add(&s->ready_seq, 1);
+    memcpy(s->ready_why, why, sizeof why);
+    atomic_fetch_add(&s->ready_seq, 1);
+}
+
+void shard_ready(struct shard *s, char out[SHARD_WHY_SIZE])
+{
+    uint32_t seq;
+    do {
+        seq = atomic_load(&s->ready_seq);
+        memcpy(out, s->ready_why, SHARD_WHY_SIZE);
+    } while ((seq & 1) || atomic_load(&s->ready_seq) != seq);
+}
