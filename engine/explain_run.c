@@ -23,39 +23,34 @@ static bool grow(void **memory, uint32_t *max, uint32_t count, size_t size)
     return true;
 }
 
-static struct bytes number_bytes(const int64_t *number)
+static struct keyed_key key_of(const struct writer *name)
 {
-    return (struct bytes){(const char *)number, sizeof *number};
+    struct bytes whole = writer_bytes(name);
+    CHECK(!name->overflow);
+    return keyed_key_of(&whole, 1);
 }
 
 static struct run_leg leg_of(const struct judge *rules, const struct judge_case *c,
                              const struct leg *leg)
 {
     const Carillon__V1__Event *event = c->event;
-    const struct bytes tenant = bytes_of(event->tenant_id), customer = bytes_of(event->customer_id);
     bool goes = leg->refused_by == JUDGE_GATE_NONE;
-    int64_t channel = leg->channel, class = c->kind->class, minute = once_minute(leg);
     int64_t at_ms = goes ? leg->not_before_ms : i64_max(c->due_ms, c->now_ms);
+    const struct bytes once[] = {bytes_of(event->tenant_id), once_dedup_key(event),
+                                 bytes_of(channel_name(leg->channel)), leg->address};
     struct run_leg to = {
         .not_before_ms = at_ms,
         .window_end_ms = once_window_end_ms(rules, at_ms, c->expires_ms),
         .part = (uint8_t)once_part_of(c),
         .goes = goes,
-        .once = keyed_key_of(
-            (struct bytes[]){tenant, once_dedup_key(event), number_bytes(&channel), leg->address},
-            4),
-        .cap = customer.size > 0
-                   ? keyed_key_of((struct bytes[]){tenant, number_bytes(&class), customer}, 3)
-                   : keyed_key_of((struct bytes[]){tenant, number_bytes(&class),
-                                                   number_bytes(&channel), leg->address},
-                                  4),
+        .once = keyed_key_of(once, countof(once)),
     };
-    if (to.part != ONCE_NONE) {
-        int64_t revision = (int64_t)event->booking->revision;
-        to.minute = keyed_key_of((struct bytes[]){tenant, bytes_of(event->booking->booking_id),
-                                                  number_bytes(&revision), number_bytes(&minute),
-                                                  number_bytes(&channel), leg->address},
-                                 6);
+    char memory[ONCE_NAME_MAX];
+    struct writer name = writer_of(memory, sizeof memory);
+    if (to.goes && to.part != ONCE_NONE) {
+        once_meeting_name(c, leg, &name);
+        to.minute = key_of(&name);
+        name.size = 0;
     }
     switch (leg->refused_by) {
     case JUDGE_GATE_NONE: /* and what comes after C9 inside a leg */
@@ -64,7 +59,11 @@ static struct run_leg leg_of(const struct judge *rules, const struct judge_case 
     case JUDGE_T4:
     case JUDGE_Q3:
     case JUDGE_O3:
-        to.capped_first = !c->refused;
+        to.capped_first = judge_gate_concerns(JUDGE_C9, c->kind);
+    }
+    if (to.capped_first) { /* so its address is valid, and not too long to be written */
+        once_cap_name(c, leg, &name);
+        to.cap = key_of(&name);
     }
     return to;
 }
