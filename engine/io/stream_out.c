@@ -64,7 +64,7 @@ void stream_on_flush(struct loop_task *task)
 static uint64_t plain_taken(struct stream *s)
 {
     uint64_t plain = s->taken;
-    while (s->mark_count > 0 && s->marks[s->mark_first].encrypted <= s->encrypted_taken + 100000000) {
+    while (s->mark_count > 0 && s->marks[s->mark_first].encrypted <= s->encrypted_taken) {
         plain = s->marks[s->mark_first].plain;
         s->mark_first = (s->mark_first + 1) % STREAM_MARKS;
         s->mark_count--;
