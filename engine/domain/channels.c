@@ -46,12 +46,12 @@ static uint32_t channel_set(const struct judging *j)
 
 bool g11_switched_off(const struct judging *j, struct refusal *why)
 {
-    return switched_on(j) == 0 && suppressed(why, REASON_KIND_DISABLED);
+    return suppressed_if(switched_on(j) == 0, why, REASON_KIND_DISABLED);
 }
 
 bool c2_preference(const struct judging *j, struct refusal *why)
 {
-    return channel_set(j) == 0 && suppressed(why, REASON_PREFERENCE_NONE);
+    return suppressed_if(channel_set(j) == 0, why, REASON_PREFERENCE_NONE);
 }
 
 static struct leg *add_leg(struct judge_case *c, Carillon__V1__Channel channel,
@@ -178,7 +178,7 @@ void channels_pick(const struct judging *j)
 bool c4_missing(const struct judging *j, struct leg *leg, struct refusal *why)
 {
     (void)j;
-    return leg->address.size == 0 && suppressed(why, REASON_CONTACT_MISSING);
+    return suppressed_if(leg->address.size == 0, why, REASON_CONTACT_MISSING);
 }
 
 bool c10_invalid(const struct judging *j, struct leg *leg, struct refusal *why)
@@ -188,7 +188,7 @@ bool c10_invalid(const struct judging *j, struct leg *leg, struct refusal *why)
                     !address_number_valid(leg->address)) ||
                    (leg->channel == CARILLON__V1__CHANNEL__CHANNEL_EMAIL &&
                     !address_email_valid(leg->address));
-    return invalid && suppressed(why, REASON_CONTACT_INVALID);
+    return suppressed_if(invalid, why, REASON_CONTACT_INVALID);
 }
 
 static bool says_landline(const Carillon__V1__RecipientState *document)
@@ -198,10 +198,11 @@ static bool says_landline(const Carillon__V1__RecipientState *document)
 
 bool c4_landline(const struct judging *j, struct leg *leg, struct refusal *why)
 {
-    return leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS &&
-           (j->to->line_type == CARILLON__V1__LINE_TYPE__LINE_TYPE_LANDLINE ||
-            says_landline(j->state->sms) || says_landline(j->state->platform_sms)) &&
-           suppressed(why, REASON_LANDLINE);
+    return suppressed_if(leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS &&
+                             (j->to->line_type == CARILLON__V1__LINE_TYPE__LINE_TYPE_LANDLINE ||
+                              says_landline(j->state->sms) ||
+                              says_landline(j->state->platform_sms)),
+                         why, REASON_LANDLINE);
 }
 
 static bool left_class(const Carillon__V1__RecipientState *document, Carillon__V1__Class class)
@@ -218,15 +219,15 @@ bool c6_unsubscribed(const struct judging *j, struct leg *leg, struct refusal *w
                 j->state->sms->opted_out) ||
                (leg->channel == CARILLON__V1__CHANNEL__CHANNEL_EMAIL &&
                 left_class(j->state->email, j->kind->class));
-    return out && suppressed(why, REASON_UNSUBSCRIBED);
+    return suppressed_if(out, why, REASON_UNSUBSCRIBED);
 }
 
 bool c7_consent(const struct judging *j, struct leg *leg, struct refusal *why)
 {
-    return kind_is(j->kind, KIND_ATTESTED_SMS) &&
-           leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS &&
-           !(j->state->sms && j->state->sms->consent_attested) &&
-           suppressed(why, REASON_CONSENT_MISSING);
+    return suppressed_if(kind_is(j->kind, KIND_ATTESTED_SMS) &&
+                             leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS &&
+                             !(j->state->sms && j->state->sms->consent_attested),
+                         why, REASON_CONSENT_MISSING);
 }
 
 bool c8_marketing_consent(const struct judging *j, struct leg *leg, struct refusal *why)
@@ -239,8 +240,8 @@ bool c8_marketing_consent(const struct judging *j, struct leg *leg, struct refus
         kind_is(j->kind, KIND_CONFIRMED_TWICE)
             ? CARILLON__V1__MARKETING_CONSENT__MARKETING_CONSENT_CONFIRMED
             : CARILLON__V1__MARKETING_CONSENT__MARKETING_CONSENT_FIRST_YES;
-    return !(document && document->marketing_consent == needed) &&
-           suppressed(why, REASON_MARKETING_CONSENT_MISSING);
+    return suppressed_if(!(document && document->marketing_consent == needed), why,
+                         REASON_MARKETING_CONSENT_MISSING);
 }
 
 void judge_subjects(const Carillon__V1__Event *event, const struct tenant *tenant,

@@ -79,6 +79,16 @@ bool suppressed(struct refusal *why, enum reason reason)
     return refuse(why, DECISION_SUPPRESSED, reason);
 }
 
+bool refuse_if(bool so, struct refusal *why, enum decision decision, enum reason reason)
+{
+    return so ? refuse(why, decision, reason) : false;
+}
+
+bool suppressed_if(bool so, struct refusal *why, enum reason reason)
+{
+    return so ? suppressed(why, reason) : false;
+}
+
 bool malformed(struct refusal *why, const char *path)
 {
     *why = (struct refusal){DECISION_DEAD, REASON_MALFORMED, path};
@@ -87,8 +97,8 @@ bool malformed(struct refusal *why, const char *path)
 
 bool g2_too_late(const struct judging *j, struct refusal *why)
 {
-    return i64_max(j->c->now_ms, j->c->due_ms) >= j->c->expires_ms &&
-           refuse(why, DECISION_EXPIRED, REASON_TOO_LATE);
+    return refuse_if(i64_max(j->c->now_ms, j->c->due_ms) >= j->c->expires_ms, why, DECISION_EXPIRED,
+                     REASON_TOO_LATE);
 }
 
 /* The due time as given, before any rounding: what is booked a microsecond after it is
@@ -106,8 +116,9 @@ static bool due_is_before(const struct judging *j, const Google__Protobuf__Times
 bool g3_booked_after_due(const struct judging *j, struct refusal *why)
 {
     const Carillon__V1__Booking *booking = j->event->booking;
-    return j->kind->class == CARILLON__V1__CLASS__CLASS_REMINDER && booking && booking->made_at &&
-           due_is_before(j, booking->made_at) && suppressed(why, REASON_BOOKED_AFTER_DUE);
+    return suppressed_if(j->kind->class == CARILLON__V1__CLASS__CLASS_REMINDER && booking &&
+                             booking->made_at && due_is_before(j, booking->made_at),
+                         why, REASON_BOOKED_AFTER_DUE);
 }
 
 bool g4_booking_changed(const struct judging *j, struct refusal *why)
@@ -120,36 +131,38 @@ bool g4_booking_changed(const struct judging *j, struct refusal *why)
         return refuse(why, DECISION_CANCELLED, REASON_CANCELLED);
     if (revision < known->revision)
         return refuse(why, DECISION_CANCELLED, REASON_SUPERSEDED);
-    return kind_is(j->kind, KIND_UNTIL_CONFIRMED) && known->confirmed &&
-           revision == known->revision && refuse(why, DECISION_CANCELLED, REASON_ALREADY_CONFIRMED);
+    return refuse_if(kind_is(j->kind, KIND_UNTIL_CONFIRMED) && known->confirmed &&
+                         revision == known->revision,
+                     why, DECISION_CANCELLED, REASON_ALREADY_CONFIRMED);
 }
 
 /* Alerts about a customer go to the business: the platform's block on him is not theirs. */
 bool g5_customer_blocked(const struct judging *j, struct refusal *why)
 {
     const Carillon__V1__RecipientState *customer = j->state->platform_customer;
-    return j->kind->audience == CARILLON__V1__AUDIENCE__AUDIENCE_CUSTOMER && customer &&
-           customer->blocked && suppressed(why, REASON_BLOCKED_PLATFORM);
+    return suppressed_if(j->kind->audience == CARILLON__V1__AUDIENCE__AUDIENCE_CUSTOMER &&
+                             customer && customer->blocked,
+                         why, REASON_BLOCKED_PLATFORM);
 }
 
 bool g6_unverified(const struct judging *j, struct refusal *why)
 {
-    return kind_is(j->kind, KIND_VERIFIED) && !j->tenant->verified &&
-           suppressed(why, REASON_TENANT_UNVERIFIED);
+    return suppressed_if(kind_is(j->kind, KIND_VERIFIED) && !j->tenant->verified, why,
+                         REASON_TENANT_UNVERIFIED);
 }
 
 bool g7_not_permitted(const struct judging *j, struct refusal *why)
 {
-    return kind_is(j->kind, KIND_BY_PERSON) &&
-           !tenant_role_may_message(j->tenant, bytes_of(j->event->author->role)) &&
-           suppressed(why, REASON_NOT_PERMITTED);
+    return suppressed_if(kind_is(j->kind, KIND_BY_PERSON) &&
+                             !tenant_role_may_message(j->tenant, bytes_of(j->event->author->role)),
+                         why, REASON_NOT_PERMITTED);
 }
 
 bool g8_customer_blocked(const struct judging *j, struct refusal *why)
 {
     const Carillon__V1__RecipientState *customer = j->state->customer;
-    return !kind_is(j->kind, KIND_PASSES_BLOCK) && customer && customer->blocked &&
-           suppressed(why, REASON_BLOCKED_BY_TENANT);
+    return suppressed_if(!kind_is(j->kind, KIND_PASSES_BLOCK) && customer && customer->blocked, why,
+                         REASON_BLOCKED_BY_TENANT);
 }
 
 static bool allows_reply(const Carillon__V1__RecipientState *document)
@@ -162,8 +175,9 @@ bool g9_no_reply_wanted(const struct judging *j, struct refusal *why)
     bool asked = kind_is(j->kind, KIND_ANSWERS_FEEDBACK) ||
                  (kind_is(j->kind, KIND_MAY_ANSWER) &&
                   j->event->in_reply_to == CARILLON__V1__IN_REPLY_TO__IN_REPLY_TO_FEEDBACK);
-    return asked && !allows_reply(j->state->sms) && !allows_reply(j->state->email) &&
-           !allows_reply(j->state->customer) && suppressed(why, REASON_REPLY_NOT_ALLOWED);
+    return suppressed_if(asked && !allows_reply(j->state->sms) && !allows_reply(j->state->email) &&
+                             !allows_reply(j->state->customer),
+                         why, REASON_REPLY_NOT_ALLOWED);
 }
 
 static struct bytes label_of(const Carillon__V1__Event *event, struct bytes key)
@@ -196,14 +210,14 @@ bool g10_alert_unwanted(const struct judging *j, struct refusal *why)
 {
     if (kind_is(j->kind, KIND_DISTURBS) && j->tenant->do_not_disturb)
         return suppressed(why, REASON_DO_NOT_DISTURB);
-    return kind_is(j->kind, KIND_FILTERED) && !alert_passes(j) &&
-           suppressed(why, REASON_ALERT_FILTERED);
+    return suppressed_if(kind_is(j->kind, KIND_FILTERED) && !alert_passes(j), why,
+                         REASON_ALERT_FILTERED);
 }
 
 bool g12_too_many(const struct judging *j, struct refusal *why)
 {
-    return j->event->n_attachments > ATTACHMENTS_MAX &&
-           refuse(why, DECISION_DEAD, REASON_TOO_MANY_ATTACHMENTS);
+    return refuse_if(j->event->n_attachments > ATTACHMENTS_MAX, why, DECISION_DEAD,
+                     REASON_TOO_MANY_ATTACHMENTS);
 }
 
 /* The document of the address that a leg goes to. */
@@ -228,14 +242,14 @@ bool g5_address_blocked(const struct judging *j, struct leg *leg, struct refusal
 {
     const Carillon__V1__RecipientState *address =
         document_of(leg, j->state->platform_sms, j->state->platform_email);
-    return address && address->blocked && suppressed(why, REASON_BLOCKED_PLATFORM);
+    return suppressed_if(address && address->blocked, why, REASON_BLOCKED_PLATFORM);
 }
 
 bool g8_address_blocked(const struct judging *j, struct leg *leg, struct refusal *why)
 {
     const Carillon__V1__RecipientState *address = document_of(leg, j->state->sms, j->state->email);
-    return !kind_is(j->kind, KIND_PASSES_BLOCK) && address && address->blocked &&
-           suppressed(why, REASON_BLOCKED_BY_TENANT);
+    return suppressed_if(!kind_is(j->kind, KIND_PASSES_BLOCK) && address && address->blocked, why,
+                         REASON_BLOCKED_BY_TENANT);
 }
 
 /* Sms carries attachments where the route does; e-mail and push never do. */
@@ -243,5 +257,5 @@ bool g12_media(const struct judging *j, struct leg *leg, struct refusal *why)
 {
     bool carries =
         leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS && j->rules->sms_carries_media;
-    return j->event->n_attachments > 0 && !carries && suppressed(why, REASON_MEDIA_UNSUPPORTED);
+    return suppressed_if(j->event->n_attachments > 0 && !carries, why, REASON_MEDIA_UNSUPPORTED);
 }

@@ -108,15 +108,14 @@ static bool is_https(struct bytes url)
     return true;
 }
 
+/* RFC 3986: a letter, then letters, digits, `+`, `-`, `.`, before a colon; 0: none. */
 static size_t scheme_size(struct bytes text)
 {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "0123456789+-.";
     size_t i = 0;
-    while (i < text.size && ((text.at[i] | 0x20) >= 'a' && (text.at[i] | 0x20) <= 'z'))
-        i++;
-    while (i > 0 && i < text.size &&
-           (((text.at[i] | 0x20) >= 'a' && (text.at[i] | 0x20) <= 'z') ||
-            (text.at[i] >= '0' && text.at[i] <= '9') || text.at[i] == '+' || text.at[i] == '-' ||
-            text.at[i] == '.'))
+    while (i < text.size && text.at[i] != '\0' &&
+           (strchr(letters, text.at[i]) || (i > 0 && strchr(others, text.at[i]))))
         i++;
     return i < text.size && text.at[i] == ':' ? i : 0;
 }
@@ -218,5 +217,5 @@ static const char *wrong_field(const struct judging *j)
 bool g1_complete(const struct judging *j, struct refusal *why)
 {
     const char *path = wrong_field(j);
-    return path && malformed(why, path);
+    return path ? malformed(why, path) : false;
 }

@@ -21,10 +21,13 @@ struct refusal {
     const char *detail;
 };
 
-/* Both return true, so that a step can end with `return suppressed(why, ...)`. */
+/* They return true, so that a step can end with `return suppressed(why, ...)`; or whether
+ * it is so. */
 bool refuse(struct refusal *why, enum decision decision, enum reason reason);
 bool suppressed(struct refusal *why, enum reason reason);
 bool malformed(struct refusal *why, const char *path);
+bool refuse_if(bool so, struct refusal *why, enum decision decision, enum reason reason);
+bool suppressed_if(bool so, struct refusal *why, enum reason reason);
 /* The path `format` of G1, in the case's arena; "" where that is full. */
 const char *judge_path(const struct judging *j, const char *format, ...) PRINTF_LIKE(2, 3);
 

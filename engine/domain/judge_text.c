@@ -23,7 +23,7 @@ static const char *path_of_break(const struct judging *j, struct bytes subject)
         if (has_line_break(value) && memmem(subject.at, subject.size, value.at, value.size))
             return judge_path(j, "variables.%s", j->event->variables[i]->key);
     }
-    return has_line_break(bytes_of(j->to->name)) ? "recipient.name" : "subject";
+    return "subject"; /* the template's own */
 }
 
 static struct texts_input input_of(const struct judging *j, const struct leg *leg)
@@ -69,7 +69,8 @@ bool g1_text(const struct judging *j, struct leg *leg, struct refusal *why)
     leg->template_source = texts.source;
     leg->segments = 1;
     bool sms = leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS;
-    return !sms && has_line_break(leg->subject) && malformed(why, path_of_break(j, leg->subject));
+    return !sms && has_line_break(leg->subject) ? malformed(why, path_of_break(j, leg->subject))
+                                                : false;
 }
 
 bool t4_too_long(const struct judging *j, struct leg *leg, struct refusal *why)
@@ -79,6 +80,7 @@ bool t4_too_long(const struct judging *j, struct leg *leg, struct refusal *why)
     struct segments counted = segments_count(leg->text);
     leg->encoding = counted.encoding;
     leg->segments = (uint32_t)u64_max(counted.segments, 1);
-    return (counted.code_points > SMS_CODE_POINTS_MAX || leg->segments > j->tenant->max_segments) &&
-           refuse(why, DECISION_DEAD, REASON_TOO_LONG);
+    return refuse_if(
+        (counted.code_points > SMS_CODE_POINTS_MAX || leg->segments > j->tenant->max_segments), why,
+        DECISION_DEAD, REASON_TOO_LONG);
 }

@@ -123,6 +123,6 @@ bool o3_other_service(const struct judging *j, struct leg *leg, struct refusal *
     for (size_t i = 1; i < booking->n_services; i++)
         if (starts_before(booking->services[i], earliest))
             earliest = booking->services[i];
-    return !bytes_equal(bytes_of(earliest->service_id), service) &&
-           suppressed(why, REASON_COLLAPSED);
+    return suppressed_if(!bytes_equal(bytes_of(earliest->service_id), service), why,
+                         REASON_COLLAPSED);
 }

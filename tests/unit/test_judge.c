@@ -344,6 +344,145 @@ static void a_line_break_of_a_variable_is_told_by_its_name(void **state)
     world_close(&w);
 }
 
+static void assert_malformed(struct world *w, const char *json, const char *path)
+{
+    const struct leg *legs = world_judge(w, JUDGE_ALL, json);
+    assert_int_equal(legs[0].decision, DECISION_DEAD);
+    assert_int_equal(legs[0].reason, REASON_MALFORMED);
+    assert_string_equal(legs[0].detail, path);
+}
+
+/* Decoding asks for these too; an event that was made otherwise must not pass either. */
+static void an_event_without_ids_or_kind_is_malformed(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    Carillon__V1__Event event = CARILLON__V1__EVENT__INIT;
+    w.c.event = &event;
+    w.c.arena = &w.arena;
+    assert_malformed(&w, NULL, "event_id");
+    event.event_id = (char *)"e";
+    assert_malformed(&w, NULL, "tenant_id");
+    event.tenant_id = (char *)"";
+    assert_malformed(&w, NULL, "tenant_id");
+    event.tenant_id = (char *)"t";
+    assert_malformed(&w, NULL, "kind");
+    world_close(&w);
+}
+
+#define RECEIPT(more)                                                                        \
+    "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"receipt\",\"recipient\":{\"email\":" \
+    "\"a@b.fr\"}," more "}"
+
+static void a_link_that_is_not_https_is_malformed(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    static const char *const bad[] = {
+        "http://x", "ftp://x", "x-y.z+1://x", "JavaScript:x",     "data:text/html,x",
+        "https://", "https:x", "https://a b", "https://a\\u007f", "mailto:a@b"};
+    static const char *const good[] = {"https://x", "HTTPS://x", "12:30",     "1a://x", ":x",
+                                       "Note: x",   "Re:x",      "x",         "",       "a b://x",
+                                       "//x",       "www.x.fr",  "\\u00e9://"};
+    char json[512];
+    for (size_t i = 0; i < countof(bad); i++) {
+        snprintf(json, sizeof json, RECEIPT("\"variables\":{\"u\":\"%s\"}"), bad[i]);
+        assert_malformed(&w, json, "variables.u");
+    }
+    for (size_t i = 0; i < countof(good); i++) {
+        snprintf(json, sizeof json, RECEIPT("\"variables\":{\"u\":\"%s\"}"), good[i]);
+        assert_int_equal(world_judge(&w, JUDGE_ALL, json)[1].decision, DECISION_SEND);
+    }
+    world_close(&w);
+}
+
+static void times_are_as_exact_as_they_were_given(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    world_judge(&w, JUDGE_ALL,
+                RECEIPT("\"created_at\":\"2026-11-24T12:00:00.0005Z\",\"due_at\":"
+                        "\"2027-12-29T12:00:00.0005Z\",\"expires_at\":\"2027-12-30T00:00:00Z\""));
+    assert_int_equal(w.c.legs[1].decision, DECISION_DEFER);
+    assert_int_equal(w.c.due_ms, NOW_MS + 400 * 24 * HOUR_MS + 1);
+    assert_malformed(&w,
+                     RECEIPT("\"created_at\":\"2026-11-24T12:00:00.0005Z\",\"due_at\":"
+                             "\"2027-12-29T12:00:00.000501Z\""),
+                     "due_at");
+    assert_malformed(&w,
+                     RECEIPT("\"due_at\":\"2026-11-24T12:00:00.0005Z\",\"expires_at\":"
+                             "\"2027-12-29T12:00:00.000501Z\""),
+                     "expires_at");
+    world_close(&w);
+}
+
+static void the_record_before_1970_has_times_too(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    w.c.record_ms = w.c.now_ms = -1500;
+    world_judge(&w, JUDGE_ALL, RECEIPT("\"resend\":false"));
+    assert_int_equal(w.c.due_ms, -1500);
+    assert_int_equal(w.c.legs[1].decision, DECISION_SEND);
+    world_close(&w);
+}
+
+static void the_earliest_service_counts_to_the_nanosecond(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    world_judge(&w, JUDGE_ALL,
+                "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"booking_confirmed\","
+                "\"recipient\":{\"email\":\"a@b.fr\"},\"booking\":{\"services\":[{\"service_id\":"
+                "\"a\"},{\"starts_at\":\"2026-11-25T10:00:00.002Z\"},{\"starts_at\":"
+                "\"2026-11-25T10:00:00.001Z\"},{\"starts_at\":\"2026-11-26T10:00:00Z\"}]}}");
+    assert_int_equal(w.c.expires_ms, NOW_MS + 22 * HOUR_MS + 1);
+    world_close(&w);
+}
+
+#define SERVICES(speaks, a, b)                                                                   \
+    "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"additional_reminder\",\"service_id\":"   \
+    "\"" speaks "\",\"recipient\":{\"email\":\"a@b.fr\"},\"booking\":{\"starts_at\":"            \
+    "\"2026-11-26T10:00:00Z\",\"services\":[{\"service_id\":\"a\"" a "},{\"service_id\":\"b\"" b \
+    "}]}}"
+
+static void a_service_with_a_start_comes_before_one_without(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+#define AT(ms) ",\"starts_at\":\"2026-11-26T10:00:00." ms "Z\""
+    assert_int_equal(world_judge(&w, JUDGE_ALL, SERVICES("b", "", AT("0")))[1].decision,
+                     DECISION_SEND);
+    assert_int_equal(world_judge(&w, JUDGE_ALL, SERVICES("a", "", AT("0")))[1].reason,
+                     REASON_COLLAPSED);
+    assert_int_equal(world_judge(&w, JUDGE_ALL, SERVICES("a", "", ""))[1].decision, DECISION_SEND);
+    assert_int_equal(world_judge(&w, JUDGE_ALL, SERVICES("b", AT("002"), AT("001")))[1].decision,
+                     DECISION_SEND);
+    world_close(&w);
+}
+
+static void a_platform_zone_that_nobody_knows_is_utc(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    w.rules.platform_zone = "Nowhere";
+    const struct leg *legs = world_judge(&w, JUDGE_ALL, RECEIPT("\"resend\":true"));
+    assert_true(bytes_equal(legs[1].zone, BYTES("UTC")));
+    assert_int_equal(legs[1].zone_source, CARILLON__V1__ZONE_SOURCE__ZONE_SOURCE_PLATFORM);
+    world_close(&w);
+}
+
+static void every_gate_says_whether_it_concerns_a_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(judge_gate_count, JUDGE_GATE_COUNT);
+    for (uint32_t i = 0; i < judge_gate_count; i++)
+        assert_int_equal(judge_gate_concerns(i, NULL), i == JUDGE_G1);
+    for (int kind = 1; kind < KIND_COUNT; kind++)
+        assert_true(judge_gate_concerns(JUDGE_O1, kind_row_of((Carillon__V1__Kind)kind)));
+    expect_assert_failure((void)judge_gate_concerns(JUDGE_GATE_COUNT, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +508,14 @@ int main(void)
         cmocka_unit_test(a_full_arena_ends_the_leg_and_nothing_else),
         cmocka_unit_test(the_configs_template_is_taken_by_name),
         cmocka_unit_test(a_line_break_of_a_variable_is_told_by_its_name),
+        cmocka_unit_test(an_event_without_ids_or_kind_is_malformed),
+        cmocka_unit_test(a_link_that_is_not_https_is_malformed),
+        cmocka_unit_test(times_are_as_exact_as_they_were_given),
+        cmocka_unit_test(the_record_before_1970_has_times_too),
+        cmocka_unit_test(the_earliest_service_counts_to_the_nanosecond),
+        cmocka_unit_test(a_service_with_a_start_comes_before_one_without),
+        cmocka_unit_test(a_platform_zone_that_nobody_knows_is_utc),
+        cmocka_unit_test(every_gate_says_whether_it_concerns_a_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
