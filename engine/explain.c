@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#define ROOM_FOR_TEXTS ((size_t)64 * 1024) /* mostly enough */
+#define ROOM_MOST ((size_t)4 << 30)
+
 struct input {
     const char *path;
     struct bytes all;
@@ -79,17 +82,17 @@ static bool reserve(struct arena *arena, size_t size)
     return arena->at != NULL;
 }
 
-/* Decodes and judges; false: no memory. */
-static bool read_event(struct explain *e, struct bytes document, bool warn, struct reading *r)
+/* Decodes into an arena of `room` bytes and judges; false: it was too small. */
+static bool try_event(struct explain *e, struct bytes document, size_t room, bool warn,
+                      struct reading *r)
 {
-    enum err err = ERR_NO_MEMORY;
     Carillon__V1__Event *event = NULL;
-    size_t room = EVENT_ARENA_BYTES(document.size) + 64 * 1024;
-    for (int i = 0; i < 4 && err == ERR_NO_MEMORY; i++, room *= 4) {
-        if (!reserve(&e->arena, room + 8 * document.size))
-            return false;
-        err = event_decode_json(document, &e->arena, warn ? &r->unknown : NULL, &event, &r->error);
-    }
+    if (!reserve(&e->arena, room))
+        return false;
+    enum err err =
+        event_decode_json(document, &e->arena, warn ? &r->unknown : NULL, &event, &r->error);
+    if (err == ERR_NO_MEMORY)
+        return false;
     r->c = (struct judge_case){
         .event = event,
         .undecoded = err == ERR_OK ? NULL : r->error.what.path,
@@ -103,7 +106,19 @@ static bool read_event(struct explain *e, struct bytes document, bool warn, stru
     if (event && err == ERR_OK)
         state_files_find(e->state, event, r->c.tenant, &e->arena, &r->c.state);
     judge(explain_config_rules(e->config), JUDGE_ALL, &r->c);
-    return true;
+    return !r->c.arena_full;
+}
+
+/* False: no memory. */
+static bool read_event(struct explain *e, struct bytes document, bool warn, struct reading *r)
+{
+    size_t room = EVENT_ARENA_BYTES(document.size) + ROOM_FOR_TEXTS;
+    for (; room < ROOM_MOST; room *= 4) {
+        if (try_event(e, document, room, warn, r))
+            return true;
+        warn = false; /* that was done */
+    }
+    return false;
 }
 
 static bool remember(struct explain *e, struct reading *r)

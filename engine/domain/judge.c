@@ -128,7 +128,7 @@ static bool judge_event(const struct judging *j, enum judge_scope scope)
 static void judge_anew(struct judging *j, enum judge_scope scope)
 {
     struct judge_case *c = j->c;
-    c->refused = c->pick_one = false;
+    c->refused = c->pick_one = c->arena_full = false;
     c->leg_count = 0;
     c->due_ms = c->created_ms = c->expires_ms = 0;
     if (!judge_event(j, scope))

@@ -118,6 +118,9 @@ struct judge_case {
     bool refused; /* as a whole: legs[0] says why */
     /* C3 is open: the legs are candidates of which JUDGE_STATE keeps exactly one. */
     bool pick_one;
+    /* A text did not fit the arena: its leg is dead for that alone, and should be judged
+     * again with a larger one. */
+    bool arena_full;
 
     /* of JUDGE_PLAN, for all legs (Q1) */
     struct bytes zone;

@@ -61,6 +61,7 @@ bool g1_text(const struct judging *j, struct leg *leg, struct refusal *why)
     if (err == ERR_NOT_FOUND)
         return malformed(
             why, judge_path(j, "variables.%.*s", (int)texts.missing.size, texts.missing.at));
+    j->c->arena_full = j->c->arena_full || err == ERR_TOO_LARGE;
     if (err != ERR_OK)
         return malformed(why, err == ERR_INVALID ? "template" : "content");
     leg->subject = texts.subject;

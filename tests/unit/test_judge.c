@@ -298,6 +298,11 @@ static void a_full_arena_ends_the_leg_and_nothing_else(void **state)
     const struct leg *legs = world_judge(&w, JUDGE_ALL, NULL);
     assert_int_equal(legs[0].decision, DECISION_DEAD);
     assert_int_equal(legs[0].reason, REASON_MALFORMED);
+    assert_true(w.c.arena_full);
+    w.arena.max = 1 << 20;
+    world_judge(&w, JUDGE_ALL, NULL);
+    assert_false(w.c.arena_full);
+    assert_int_equal(legs[0].decision, DECISION_SEND);
     world_close(&w);
 }
 
