@@ -98,6 +98,7 @@ struct claim {
     enum claim_goal goal;
     enum claim_step step;
     enum claim_kind settle;     /* goal settle: S, F or X */
+    struct bytes reason;        /* goal settle, F or X */
     bool held;                  /* a C of this nonce stands in Redis, as far as is known: held_* */
     bool unsure;                /* the last attempt's fate is unknown, and was not thought of yet */
     bool doubt;                 /* an attempt's fate is unknown, but the provider honours its key */
@@ -137,7 +138,8 @@ void claim_send(struct claim *claim, const struct claim_world *world);
 void claim_refuse(struct claim *claim, const struct claim_world *world);
 /* The call provably never left, or another provider's answer let the leg wait. */
 void claim_release(struct claim *claim, const struct claim_world *world);
-/* The leg ended: S with the provider's id, F or X with the reason's code. */
+/* The leg ended: S with the provider's id, F or X with the reason's code, a text that
+ * outlives the claim. */
 void claim_settle(struct claim *claim, const struct claim_world *world, enum claim_kind kind,
                   struct bytes text);
 /* What the send stage tells. */

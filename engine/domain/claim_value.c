@@ -1,5 +1,9 @@
 #include "domain/claim_value.h"
 
+/* Far beyond what is ever written, and far from where counting on would overflow. */
+#define COUNT_MAX 1000000
+#define TIME_MAX 1000000000000000
+
 static void write_u64_hex(struct writer *w, uint64_t n)
 {
     uint8_t big_endian[8];
@@ -112,12 +116,14 @@ bool claim_parse_value(struct bytes text, struct claim_value *out)
         !next_field(&rest, &attempts) || !next_field(&rest, &risk) || !next_field(&rest, &time))
         return false;
     if (!kind_of(kind, &v.kind) || event.size == 0 || origin.size == 0 ||
-        !read_nonce(nonce, &v.nonce) || !read_number(attempts, UINT32_MAX, &attempts_n) ||
-        !read_number(risk, UINT32_MAX, &risk_n) || !read_number(time, INT64_MAX, &time_n))
+        !read_nonce(nonce, &v.nonce) || !read_number(attempts, COUNT_MAX, &attempts_n) ||
+        !read_number(risk, COUNT_MAX, &risk_n) || !read_number(time, TIME_MAX, &time_n))
         return false;
     if (next_field(&rest, &last) != (v.kind != CLAIM_CLAIMED) || rest.at != NULL)
         return false;
     v.own = (struct bytes){event.at, event.size + 1 + origin.size};
+    if (v.own.size > CLAIM_OWN_MAX || last.size > CLAIM_TEXT_MAX)
+        return false;
     v.attempts = (uint32_t)attempts_n;
     v.risk = (uint32_t)risk_n;
     v.time_ms = (int64_t)time_n;

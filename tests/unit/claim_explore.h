@@ -738,7 +738,7 @@ static void visit(struct explorer *e)
     CHECK(e->depth < STEPS_MAX - 500);
     if (e->w.workers[0].phase == PHASE_DONE && e->w.workers[1].phase == PHASE_DONE)
         at_rest(e);
-    else if (e->state_count % 8 == 0)
+    else if (e->state_count % 32 == 0)
         nothing_waits_for_ever(e);
     struct world *kept = malloc(sizeof(*kept));
     CHECK(kept);
@@ -766,7 +766,11 @@ static struct explorer *explore(const struct bounds *bounds)
 {
     struct explorer *e = calloc(1, sizeof(*e));
     CHECK(e);
-    e->seen_max = UINT64_C(1) << 23;
+#ifdef DEBUG_CHECKS
+    e->seen_max = UINT64_C(1) << 17;
+#else
+    e->seen_max = UINT64_C(1) << 22;
+#endif
     e->seen = calloc(e->seen_max, sizeof(*e->seen));
     CHECK(e->seen);
     e->bounds = *bounds;
