@@ -131,8 +131,8 @@ static bool print(struct explain *e, struct reading *r)
     struct explained explained = {
         .c = &r->c,
         .event_id = r->c.undecoded ? r->error.event_id : bytes_of(r->c.event->event_id),
-        .address_key = explain_config_address_key(e->config),
     };
+    hmac_prepare(&explained.address_key, explain_config_address_key(e->config));
     run_apply(&e->run, e->index, &r->c);
     if (e->text)
         explain_print_text(&explained, stdout);

@@ -79,7 +79,7 @@ static void put_leg(struct writer *w, const struct explained *e, const struct le
         put_text(w, "channel", channel_name(leg->channel));
     if (leg->address.size > 0) {
         char hash[ADDRESS_HASH_SIZE];
-        address_hash(e->address_key, leg->address, hash);
+        address_hash(&e->address_key, leg->address, hash);
         put_text(w, "address_hash", hash);
     }
     put_text(w, "decision", why_decision(leg->decision));

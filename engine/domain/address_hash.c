@@ -1,8 +1,6 @@
 #include "domain/address_hash.h"
 
-#include "io/crypto.h"
-
-void address_hash(struct bytes key, struct bytes address, char out[ADDRESS_HASH_SIZE])
+void address_hash(const struct hmac_key *key, struct bytes address, char out[ADDRESS_HASH_SIZE])
 {
     uint8_t digest[SHA256_SIZE];
     hmac_sha256(key, address, digest);

@@ -1,7 +1,6 @@
 #include "io/crypto.h"
 
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -18,13 +17,43 @@ void sha256(const struct bytes *pieces, uint32_t count, uint8_t out[SHA256_SIZE]
     CHECK(SHA256_Final(out, &context) == 1);
 }
 
-void hmac_sha256(struct bytes key, struct bytes text, uint8_t out[SHA256_SIZE])
+_Static_assert(sizeof(SHA256_CTX) == sizeof(((struct hmac_key *)0)->inner),
+               "a key's halves are digests in the making");
+
+/* A digest that has taken the key's block, each byte of it turned by `turn`. */
+static void begin_half(unsigned char *half, const uint8_t block[SHA256_CBLOCK], uint8_t turn)
 {
-    unsigned size = SHA256_SIZE;
-    CHECK(key.size <= INT32_MAX);
-    const void *at = key.at ? key.at : "";
-    CHECK(HMAC(EVP_sha256(), at, (int)key.size, (const unsigned char *)text.at, text.size, out,
-               &size));
+    uint8_t turned[SHA256_CBLOCK];
+    SHA256_CTX context;
+    for (int i = 0; i < SHA256_CBLOCK; i++)
+        turned[i] = block[i] ^ turn;
+    CHECK(SHA256_Init(&context) == 1 && SHA256_Update(&context, turned, sizeof turned) == 1);
+    memcpy(half, &context, sizeof context);
+    OPENSSL_cleanse(turned, sizeof turned);
+}
+
+/* RFC 2104: H(key ^ opad, H(key ^ ipad, text)). */
+void hmac_prepare(struct hmac_key *key, struct bytes secret)
+{
+    uint8_t block[SHA256_CBLOCK] = {0};
+    if (secret.size > sizeof block)
+        sha256(&secret, 1, block);
+    else if (secret.size > 0)
+        memcpy(block, secret.at, secret.size);
+    begin_half(key->inner, block, 0x36);
+    begin_half(key->outer, block, 0x5c);
+    OPENSSL_cleanse(block, sizeof block);
+}
+
+void hmac_sha256(const struct hmac_key *key, struct bytes text, uint8_t out[SHA256_SIZE])
+{
+    SHA256_CTX context;
+    memcpy(&context, key->inner, sizeof context);
+    CHECK(SHA256_Update(&context, text.at, text.size) == 1);
+    CHECK(SHA256_Final(out, &context) == 1);
+    memcpy(&context, key->outer, sizeof context);
+    CHECK(SHA256_Update(&context, out, SHA256_SIZE) == 1);
+    CHECK(SHA256_Final(out, &context) == 1);
 }
 
 void crypto_random(void *at, size_t size)
