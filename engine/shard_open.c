@@ -197,10 +197,11 @@ static bool open_stages(struct shard *s, char *why)
                                     .topic_outcomes = 0,
                                     .topic_dead = 1,
                                     .metrics = &s->metrics,
-                                    .json = is->outcomes.format == CONFIG_OUTCOMES_JSON,
+                                    .format = is->outcomes.format == CONFIG_OUTCOMES_JSON
+                                                  ? OUTCOME_JSON
+                                                  : OUTCOME_PROTOBUF,
                                     .worker = s->options.worker,
-                                    .address_key = bytes_of(is->rules.address_key),
-                                    .ce_source = BYTES("carillon")};
+                                    .address_key = bytes_of(is->rules.address_key)};
     if (consume_init(&s->consume, &consume) == ERR_OK && admit_init(&s->admit, &admit) == ERR_OK &&
         send_init(&s->send, &send) && settle_init(&s->settle, &settle))
         return true;

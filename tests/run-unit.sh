@@ -7,8 +7,9 @@ for program in "$@"; do
     timeout "${UNIT_TIMEOUT:-60}" "$program" >"$log" 2>&1
     rc=$?
     p=$(grep -c '^\[       OK \]' "$log")
-    f=$(grep -c '^\[  FAILED  \] [^0-9]' "$log")
-    [ "$rc" -ne 0 ] && [ "$f" -eq 0 ] && f=1
+    f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log")
+    [ "$rc" -ne 0 ] && [ "${f:-0}" -eq 0 ] && f=1
+    f=${f:-0}
     if [ "$rc" -ne 0 ]; then
         echo "--- $(basename "$program") failed with exit $rc"
         grep -v '^\[ *\(RUN\|OK\) ' "$log" | tail -n "${UNIT_LINES:-40}"

@@ -2,6 +2,8 @@
 
 #include "domain/event.h"
 
+enum { DETAIL_MAX = PB_PATH_MAX + 200 }; /* a path, what is wrong with it, and where */
+
 static struct job *only_job(struct event *event)
 {
     CHECK(event->jobs_open == 1);
@@ -34,15 +36,30 @@ static Carillon__V1__Event *bare_event(struct event *event, const struct event_e
     return bare;
 }
 
+/* The whole event refused by G1: `path` for the outcome, and in words for the letter. */
+static void end_malformed(struct event *event, const struct pb_error *what)
+{
+    char words[DETAIL_MAX];
+    struct writer w = writer_of(words, sizeof words);
+    pb_error_write(&w, what);
+    struct judge_case *c = &event->judged;
+    struct job *job = only_job(event);
+    c->refused = true;
+    c->leg_count = 1;
+    c->legs[0] = (struct leg){0};
+    const char *path = what->path[0] ? arena_copy(&event->arena, bytes_of(what->path)) : NULL;
+    judge_refuse(&c->legs[0], JUDGE_G1, DECISION_DEAD, REASON_MALFORMED, path);
+    job_refuse(job, &c->legs[0]);
+    job->end.letter_detail = arena_copy(&event->arena, writer_bytes(&w));
+}
+
 static void refuse(struct event *event, Carillon__V1__Event *decoded,
                    const struct event_error *error, struct list *refused, struct list *done)
 {
     struct job *job = only_job(event);
-    job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_DEAD;
-    job->end.reason = REASON_MALFORMED;
-    job->end.detail =
-        error->what.path[0] ? arena_copy(&event->arena, bytes_of(error->what.path)) : NULL;
-    job->end.dead_letter = true;
+    if (!decoded) /* what was read of it is of no use: the ends need its room */
+        event->arena.used = event->decoded_used;
+    end_malformed(event, &error->what);
     if (error->event_id.size == 0) {
         job->end.letter_only = true;
         list_push(done, &job->node);
@@ -50,7 +67,6 @@ static void refuse(struct event *event, Carillon__V1__Event *decoded,
     }
     event->judged.event =
         decoded && decoded->event_id && decoded->tenant_id ? decoded : bare_event(event, error);
-    event->judged.refused = true;
     event->judged.kind = kind_row_of(event->judged.event->kind);
     name_event(event, error->tenant_id, error->event_id);
     /* Without tenant or recipient there is no claim it could have made. */
@@ -62,7 +78,11 @@ static void decode_one(struct jobs *jobs, struct event *event, struct list *deco
                        struct list *refused, struct list *done)
 {
     Carillon__V1__Event *message = NULL;
-    struct event_error error;
+    struct event_error error = {.what = {.word = "too large to be read"}};
+    if (only_job(event)->cut != CUT_NOTHING) {
+        refuse(event, NULL, &error, refused, done);
+        return;
+    }
     enum err err = event_decode(&event->record, &event->arena, NULL, &message, &error);
     if (err == ERR_NO_MEMORY && event_enlarge(jobs, event))
         err = event_decode(&event->record, &event->arena, NULL, &message, &error);

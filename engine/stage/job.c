@@ -118,12 +118,27 @@ static size_t record_bytes(const struct record *record)
     return bytes;
 }
 
-struct event *event_open(struct jobs *jobs, const struct record *record)
+/* What is larger than any block is kept without its value, in the end without all that
+ * can be large: enough to tell that it was there. */
+static enum cut cut_to_fit(struct record *record)
 {
+    if (record_bytes(record) <= EVENT_LARGE_BLOCK / 2)
+        return CUT_NOTHING;
+    record->value = (struct bytes){0};
+    if (record_bytes(record) <= EVENT_LARGE_BLOCK / 2)
+        return CUT_VALUE;
+    record->key = (struct bytes){0};
+    record->header_count = 0;
+    return CUT_HEADERS;
+}
+
+struct event *event_open(struct jobs *jobs, const struct record *whole)
+{
+    struct record cut_record = *whole, *record = &cut_record;
+    enum cut cut = cut_to_fit(record);
     bool large = record_bytes(record) > EVENT_SMALL_MAX;
     if (jobs->free.count == 0 || (large && jobs->large_free.count == 0))
         return NULL;
-    CHECK(record_bytes(record) < EVENT_LARGE_BLOCK / 2); /* no broker hands out more */
     struct event *event = event_of(list_pop(&jobs->free_events));
     size_t index = (size_t)(event - jobs->events);
     *event = (struct event){.large = large};
@@ -131,7 +146,7 @@ struct event *event_open(struct jobs *jobs, const struct record *record)
         large ? large_arena(jobs) : arena_of(jobs->blocks + index * EVENT_BLOCK, EVENT_BLOCK);
     keep_record(event, record);
     event->decoded_used = event->arena.used;
-    job_open(jobs, event);
+    job_open(jobs, event)->cut = cut;
     return event;
 }
 
@@ -159,7 +174,7 @@ struct job *job_open(struct jobs *jobs, struct event *event)
     job->admitted_ns = 0;
     job->call = NULL;
     job->untold = 0;
-    job->truncated = false;
+    job->cut = CUT_NOTHING;
     job->end = (struct job_end){0};
     job->event = event;
     list_push(&event->jobs, &job->sibling);
@@ -217,6 +232,18 @@ void job_wait(struct jobs *jobs, struct job *job, enum wait_reason why)
     jobs->waiting[job->wait]--;
     jobs->waiting[why]++;
     job->wait = why;
+}
+
+struct bytes job_leg_id(struct job *job)
+{
+    const Carillon__V1__Event *event = job->event->judged.event;
+    const struct leg *leg = job->leg;
+    const char *channel = leg ? channel_name(leg->channel) : NULL;
+    if (!job->has_leg_id)
+        claim_leg_hex(bytes_of(event->tenant_id), bytes_of(event->event_id), bytes_of(channel),
+                      leg ? leg->address : BYTES(""), job->leg_id);
+    job->has_leg_id = true;
+    return (struct bytes){job->leg_id, sizeof job->leg_id};
 }
 
 void job_refuse(struct job *job, const struct leg *leg)

@@ -44,11 +44,15 @@ enum wait_reason {
 };
 extern const char *const wait_reason_names[WAIT_REASON_COUNT];
 
+/* What a dead letter leaves out: it is larger than the broker takes, or than our blocks. */
+enum cut { CUT_NOTHING, CUT_VALUE, CUT_HEADERS /* and key and value */ };
+
 /* How a job ends: filled by whoever decides it, told by settle. */
 struct job_end {
     Carillon__V1__OutcomeKind outcome; /* UNSPECIFIED: not decided */
     enum reason reason;
     const char *detail;               /* static or in the event's arena; NULL */
+    const char *letter_detail;        /* of the dead letter: the same in words; NULL: none */
     struct bytes provider_message_id; /* in the event's arena */
     bool dup_risk;
     bool replay;        /* a record read again: the claim told the end */
@@ -95,10 +99,12 @@ struct job {
     struct wheel_timer timer;
     uint64_t due_ns; /* monotonic */
     uint64_t waiting_since_ms;
-    bool judge_again;        /* when it is due */
-    struct route *route;     /* NULL: not chosen */
-    uint32_t slots_promised; /* of its route's limits, and a place in its account */
-    uint32_t retries;        /* waits after a call; for back-off */
+    bool judge_again; /* when it is due */
+    bool has_leg_id;
+    char leg_id[2 * CLAIM_HASH_SIZE]; /* by job_leg_id */
+    struct route *route;              /* NULL: not chosen */
+    uint32_t slots_promised;          /* of its route's limits, and a place in its account */
+    uint32_t retries;                 /* waits after a call; for back-off */
 
     /* claim protocol (domain/claim.h), driven by stage/admit and stage/claims */
     struct claim claim;
@@ -111,7 +117,7 @@ struct job {
 
     /* settle: records of its end that are not acknowledged, TELL_* */
     uint8_t untold;
-    bool truncated; /* its dead letter goes without the value */
+    enum cut cut; /* what its dead letter goes without */
 
     struct job_end end;
 };
@@ -150,8 +156,8 @@ static inline uint32_t jobs_in_hand(const struct jobs *jobs)
     return jobs->max - jobs->free.count;
 }
 
-/* A record becomes an event with one job, JOB_FRESH; the record is copied. NULL: no job,
- * or no block of its size is free. */
+/* A record becomes an event with one job, JOB_FRESH; the record is copied, but for what
+ * no block could hold (job->cut). NULL: no job, or no block of its size is free. */
 MUST_USE struct event *event_open(struct jobs *jobs, const struct record *record);
 /* Its block is too small for what it became: the event moves into a large one, undecoded.
  * False: none is free. */
@@ -182,6 +188,10 @@ static inline struct event *event_of(struct list_node *node)
 {
     return container_of(node, struct event, node);
 }
+
+/* Hash of tenant, event_id, channel and address: what the outcome and the provider know
+ * the leg by. Asked once the job has its leg for good, or an end without one. */
+struct bytes job_leg_id(struct job *job);
 
 /* Ends the job with a refusal of the rules. */
 void job_refuse(struct job *job, const struct leg *leg);

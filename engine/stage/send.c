@@ -81,13 +81,14 @@ static const char *variable(const Carillon__V1__Event *event, const char *name)
     return NULL;
 }
 
-static void values_of(const struct job *job, int64_t now_ms, struct adapter_values *v)
+static void values_of(struct job *job, int64_t now_ms, struct adapter_values *v)
 {
     const struct judge_case *c = &job->event->judged;
     const struct leg *leg = job->leg;
     const struct route *route = job->route;
     const struct tenant_sender *sender = tenant_sender_of(c->tenant, leg->channel);
     *v = (struct adapter_values){.now_ms = now_ms, .expires_ms = c->expires_ms};
+    v->at[VALUE_LEG] = job_leg_id(job);
     v->at[VALUE_TO] = leg->address;
     v->at[VALUE_FROM] = sender && sender->from.size ? sender->from : route->from;
     v->at[VALUE_FROM_NAME] = sender && sender->name.size ? sender->name : route->from_name;
@@ -116,16 +117,9 @@ static void values_of(const struct job *job, int64_t now_ms, struct adapter_valu
 static enum err render(struct send *send, struct job *job, int64_t now_ms,
                        struct http_request *request, const char **field)
 {
-    const Carillon__V1__Event *event = job->event->judged.event;
     struct adapter_values values;
-    char leg_id[2 * CLAIM_HASH_SIZE + 1];
     values_of(job, now_ms, &values);
-    claim_leg_hex(text_of(event->tenant_id), text_of(event->event_id),
-                  text_of(channel_name(job->leg->channel)), job->leg->address, leg_id);
-    values.at[VALUE_LEG] = (struct bytes){leg_id, 2 * CLAIM_HASH_SIZE};
     struct arena arena = arena_of(send->scratch, send->options.request_max);
-    const struct bytes leg = {arena_copy(&arena, values.at[VALUE_LEG]), 2 * CLAIM_HASH_SIZE};
-    values.at[VALUE_LEG] = leg;
     return adapter_render(job->route->account->adapter, &values, &arena, request, field);
 }
 

@@ -7,7 +7,8 @@
 bool settle_init(struct settle *settle, const struct settle_options *options)
 {
     *settle = (struct settle){.options = *options};
-    settle->record = malloc(SETTLE_RECORD_MAX);
+    hmac_prepare(&settle->address_key, options->address_key);
+    settle->record = malloc(OUTCOME_BYTES_MAX);
     return settle->record != NULL;
 }
 
@@ -31,30 +32,41 @@ void settle_enter(struct settle *settle, struct list *ended)
 /* False: the sink is full, later. */
 static bool tell_outcome(struct settle *settle, struct job *job)
 {
-    struct settle_headers headers;
-    struct writer w = writer_of(settle->record, SETTLE_RECORD_MAX);
-    CHECK(settle_write_outcome(settle, job, &w)); /* all that it copies is bounded */
-    settle_outcome_headers(settle, job, &headers);
-    const char *key = job->event->judged.event->event_id;
+    enum outcome_format format = settle->options.format;
+    struct settle_outcome outcome;
+    settle_outcome_of(settle, job, &outcome);
+    struct writer w = writer_of(settle->record, OUTCOME_BYTES_MAX);
+    CHECK(outcome_record_encode(&outcome.record, format, &w) == ERR_OK); /* all is bounded */
+    char memory[OUTCOME_HEADER_BYTES];
+    struct record_header headers[OUTCOME_HEADERS];
+    uint32_t count = outcome_record_headers(&outcome.record, format, memory, headers);
     return sink_put(settle->options.sink, settle->options.topic_outcomes, SINK_PARTITION_BY_KEY,
-                    bytes_of(key), writer_bytes(&w), headers.at, headers.count, job) == ERR_OK;
+                    outcome.record.event_id, writer_bytes(&w), headers, count, job) == ERR_OK;
+}
+
+/* What is too large even for us goes without its value, in the end with our headers alone. */
+static bool cut_more(struct job *job)
+{
+    if (job->cut == CUT_HEADERS)
+        return false;
+    job->cut = job->cut == CUT_NOTHING ? CUT_VALUE : CUT_HEADERS;
+    return true;
 }
 
 static bool tell_dead(struct settle *settle, struct job *job, int64_t now_ms)
 {
-    struct settle_headers headers;
     const struct record *record = &job->event->record;
     for (;;) {
+        struct settle_dead_headers headers;
         settle_dead_headers(job, now_ms, &headers);
-        struct bytes value = job->truncated ? BYTES("") : record->value;
-        if (!value.at)
-            value = BYTES(""); /* a null value was the fault, not a wish to delete */
-        enum err err =
-            sink_put(settle->options.sink, settle->options.topic_dead, SINK_PARTITION_BY_KEY,
-                     record->key, value, headers.at, headers.count, job);
-        if (err != ERR_TOO_LARGE || job->truncated)
+        struct bytes key = job->cut == CUT_HEADERS ? (struct bytes){0} : record->key;
+        /* A null value was the fault, not a wish to delete. */
+        struct bytes value =
+            job->cut > CUT_NOTHING || !record->value.at ? BYTES("") : record->value;
+        enum err err = sink_put(settle->options.sink, settle->options.topic_dead,
+                                SINK_PARTITION_BY_KEY, key, value, headers.at, headers.count, job);
+        if (err != ERR_TOO_LARGE || !cut_more(job))
             return err == ERR_OK;
-        job->truncated = true;
     }
 }
 
@@ -102,7 +114,7 @@ static void on_report(const struct sink_report *report, void *context)
     } else {
         metric_add(settle->options.metrics, METRIC_PRODUCE_RETRIES, 0, 0, 1);
         if (report->err == ERR_TOO_LARGE && was == TELL_DEAD)
-            job->truncated = true;
+            (void)cut_more(job);
     }
     list_push(job->untold == 0 ? &settle->told : &settle->unsent, &job->node);
 }

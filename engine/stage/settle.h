@@ -5,6 +5,8 @@
 #pragma once
 
 #include "base/metrics.h"
+#include "domain/address_hash.h"
+#include "domain/outcome_record.h"
 #include "io/sink.h"
 #include "stage/job.h"
 #include "stage/route.h"
@@ -16,10 +18,9 @@ struct settle_options {
     struct sink *sink;
     uint32_t topic_outcomes, topic_dead; /* indices of the sink's topics */
     struct metrics *metrics;
-    bool json;                /* form of the outcomes */
+    enum outcome_format format;
     const char *worker;       /* its name */
     struct bytes address_key; /* of the hash of addresses */
-    struct bytes ce_source;   /* CloudEvents: who tells it */
 };
 
 struct settle {
@@ -27,7 +28,8 @@ struct settle {
     struct list unsent; /* jobs with records to produce (again) */
     struct list out;    /* jobs whose records are under way */
     struct list told;   /* acknowledged, to be taken */
-    char *record;       /* one outcome or header block in the making */
+    struct hmac_key address_key;
+    char *record; /* one outcome in the making */
 };
 
 MUST_USE bool settle_init(struct settle *settle, const struct settle_options *options);

@@ -70,6 +70,29 @@ static void large_records_are_bounded_apart(void **state)
     jobs_close(&jobs);
 }
 
+static void a_record_larger_than_any_block_is_kept_without_what_is_large(void **state)
+{
+    (void)state;
+    struct jobs jobs;
+    assert_true(jobs_open(&jobs, 4, 1));
+    static char huge[4 * 1024 * 1024];
+    memset(huge, 'x', sizeof huge);
+    struct record record = some_record((struct bytes){huge, sizeof huge});
+    struct event *event = event_open(&jobs, &record);
+    assert_non_null(event);
+    assert_int_equal(job_of_sibling(event->jobs.first)->cut, CUT_VALUE);
+    assert_null(event->record.value.at);
+    assert_string_equal(event->record.key.at, "k");
+    const struct record_header large = {BYTES("h"), {huge, sizeof huge}};
+    record.headers = &large;
+    event = event_open(&jobs, &record);
+    assert_non_null(event);
+    assert_int_equal(job_of_sibling(event->jobs.first)->cut, CUT_HEADERS);
+    assert_int_equal(event->record.header_count, 0);
+    assert_null(event->record.key.at);
+    jobs_close(&jobs);
+}
+
 static void the_gauge_of_waiting_jobs_follows_the_reasons(void **state)
 {
     (void)state;
@@ -94,6 +117,7 @@ int main(void)
         cmocka_unit_test(a_job_cannot_be_sent_before_it_is_admitted),
         cmocka_unit_test(an_event_keeps_its_record_and_goes_with_its_last_job),
         cmocka_unit_test(large_records_are_bounded_apart),
+        cmocka_unit_test(a_record_larger_than_any_block_is_kept_without_what_is_large),
         cmocka_unit_test(the_gauge_of_waiting_jobs_follows_the_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
