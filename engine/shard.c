@@ -168,7 +168,7 @@ static void turn_out(struct shard *s)
         list_push(&asked, list_pop(&s->refused));
     admit_put(&s->admit, s->now_ns, &due);
     admit_ask(&s->admit, s->now_ns, &asked);
-    admit_take(&s->admit, s->now_ns, s->now.ms, &ready, &again, &ended, &rejudge);
+    admit_take(&s->admit, s->now_ns, &ready, &again, &ended, &rejudge);
     judge_again(s, &rejudge, &judged, &s->refused);
     count_all_foreign(s, &again);
     count_all_foreign(s, &ready);

@@ -280,3 +280,22 @@ uint32_t judge_possible_legs(const Carillon__V1__Event *event, const struct tena
                                     .address = tenant->devices[i].token};
     return count;
 }
+
+uint32_t judge_legs_now(const Carillon__V1__Event *event, const struct tenant *tenant,
+                        struct arena *arena, struct leg out[LEGS_MAX])
+{
+    static const Carillon__V1__Recipient nobody = CARILLON__V1__RECIPIENT__INIT;
+    struct judge_case c = {.event = event, .tenant = tenant, .arena = arena};
+    const struct judging j = {.c = &c,
+                              .kind = kind_row_of(event->kind),
+                              .event = event,
+                              .to = event->recipient ? event->recipient : &nobody,
+                              .tenant = tenant,
+                              .state = &c.state};
+    CHECK(j.kind);
+    if (channel_set(&j) != 0)
+        channels_fan_out(&j, false);
+    for (uint32_t i = 0; i < c.leg_count; i++)
+        out[i] = c.legs[i];
+    return c.leg_count;
+}

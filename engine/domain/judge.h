@@ -150,3 +150,8 @@ void judge_subjects(const Carillon__V1__Event *event, const struct tenant *tenan
  * channel and address are filled. Business audiences: owner and devices of `tenant`. */
 uint32_t judge_possible_legs(const Carillon__V1__Event *event, const struct tenant *tenant,
                              struct arena *arena, struct leg out[LEGS_MAX]);
+
+/* The legs that C1 to C3 give, whatever else refuses the event (of C3's candidates all);
+ * only channel and address are filled. `event` is of a known kind. */
+uint32_t judge_legs_now(const Carillon__V1__Event *event, const struct tenant *tenant,
+                        struct arena *arena, struct leg out[LEGS_MAX]);

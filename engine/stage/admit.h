@@ -1,17 +1,17 @@
-/* Just before sending: one pipelined round trip per batch reads recipient and booking
- * state, takes each leg's claim, asks for the claims of channels left out, and reads
- * the epoch key last. Before a refusal the same, asking only.
+/* Just before sending: one pipelined round trip per batch takes each leg's claim, asks
+ * for the claims of channels left out, reads recipient and booking state and the
+ * settings' versions, and last the epoch key. Before a refusal the same, asking only.
+ * Then the rules judge once more, with the state.
  *
  * A job goes in by admit_put or admit_ask (JOB_ADMITTING from then on) and comes out of
  * admit_take in exactly one list. Nothing goes in while the gate is shut: admit_room
- * is 0 then. */
+ * is 0 then, and what is inside comes out to wait. */
 #pragma once
 
 #include "domain/judge.h"
 #include "stage/claims.h"
 #include "stage/job.h"
 
-struct claims;
 struct tenants;
 
 enum { ADMIT_BATCH_MAX = 256, ADMIT_BATCHES = 4 };
@@ -22,8 +22,6 @@ struct admit_options {
     struct tenants *tenants;
     struct jobs *jobs;
     const struct judge *judge;
-    /* Cap on waiters for foreign claims, per source partition; 0: 1024. */
-    uint32_t foreign_max;
     bool resend[CLASS_COUNT]; /* the policy per class */
 };
 
@@ -32,9 +30,15 @@ struct admit_batch;
 struct admit {
     struct admit_options options;
     struct admit_batch *batches; /* ADMIT_BATCHES of them */
-    struct list queued;          /* jobs that wait for a free batch */
+    struct list idle, answered;  /* of struct admit_batch; the others are out */
+    struct list queued;          /* jobs that wait for a batch */
     struct list ready, again, done, rejudge;
-    uint32_t pending;
+    uint32_t pending;             /* jobs queued or in a batch */
+    struct arena scratch;         /* for what one event's turn needs */
+    struct redis_waiter given_up; /* answers that nobody waits for */
+    uint64_t random;              /* nonces */
+    uint64_t now_ns;              /* of this turn, and the world then */
+    struct claim_world world;
 };
 
 MUST_USE enum err admit_init(struct admit *admit, const struct admit_options *options);
@@ -47,9 +51,9 @@ uint32_t admit_pending(const struct admit *admit); /* jobs inside */
 void admit_put(struct admit *admit, uint64_t now_ns, struct list *due);
 /* Jobs whose end is a refusal of decode or judge. */
 void admit_ask(struct admit *admit, uint64_t now_ns, struct list *refused);
-/* ready: claimed, send within check_ttl. again: wait until due_ns, then put again
- * (a claim in force elsewhere, a reply that was lost). done: ended, nothing more to
- * write to the claim. rejudge: the settings changed; judge the event anew (all its jobs
- * that were here come in this list). */
-void admit_take(struct admit *admit, uint64_t now_ns, int64_t wall_ms, struct list *ready,
-                struct list *again, struct list *done, struct list *rejudge);
+/* ready: claimed, send within check_ttl. again: wait until due_ns, then put again, those
+ * with an end by admit_ask (a claim in force elsewhere, an answer that was lost); jobs of
+ * revoked events, too. done: ended, nothing more to write to the claim. rejudge: the
+ * settings changed, or the hours closed; to be judged anew, nothing is claimed. */
+void admit_take(struct admit *admit, uint64_t now_ns, struct list *ready, struct list *again,
+                struct list *done, struct list *rejudge);

@@ -83,6 +83,9 @@ struct event {
     struct tenant_ref *tenant_ref; /* holds judged.tenant (stage/tenants); NULL: not yet */
     bool abandoned;                /* a job of it ended silently: its offset stays open */
     bool planned;                  /* judged.legs are the event's legs, with a job each */
+    bool candidates_asked;         /* admit: claims of what is no leg of it */
+    bool former_asked;             /* admit: l1, the legs of its first admission */
+    struct bytes former;           /* those that settings no longer give; in the arena */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 };
@@ -134,6 +137,7 @@ struct jobs {
     uint32_t count[JOB_STATE_COUNT];
     uint32_t waiting[WAIT_REASON_COUNT];
     uint64_t opened, closed; /* the books: opened = closed + in hand */
+    uint64_t merged;         /* closed without an end: told by a sibling, for the event */
 };
 
 struct large_block {

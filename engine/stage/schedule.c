@@ -30,6 +30,10 @@ static struct list *queue_of(struct job *job)
 static void enqueue(struct schedule *s, struct job *job, struct list *again, struct list *refused)
 {
     struct jobs *jobs = s->options.jobs;
+    if (job->end.outcome != CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED) {
+        list_push(refused, &job->node); /* it waited for a claim in force: asked once more */
+        return;
+    }
     if (job->judge_again) {
         list_push(again, &job->node);
         return;
