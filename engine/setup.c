@@ -3,6 +3,7 @@
  * standard error what differs from what it would have made. */
 #include "setup.h"
 
+#include "base/clock.h"
 #include "clients.h"
 #include "commands.h"
 #include "domain/redis_functions.h"
@@ -10,6 +11,7 @@
 #include "state_apply.h"
 
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +124,30 @@ static enum err set_up_topic(struct topics *topics, const struct wish *wish, boo
     return dry_run ? ERR_OK : topics_create(topics, &wish->topic, CREATE_MS, why);
 }
 
+/* Brokers tell a new topic a little later: `run` must find it when set-up is over. */
+static enum err wait_for_topics(const struct config *config, struct topics *topics,
+                                char why[KAFKA_WHY_SIZE])
+{
+    uint64_t until_ns = clock_mono_ns() + CREATE_MS * NS_PER_MS;
+    for (size_t i = 0; i < countof(topic_rows);) {
+        struct topic_found found;
+        char *name = topic_name_of(config, topic_rows[i].name);
+        bool there = topics_find(topics, name, &found);
+        free(name);
+        if (there) {
+            i++;
+            continue;
+        }
+        poll(NULL, 0, 50);
+        enum err err = topics_read(topics, ASK_MS, why);
+        if (err == ERR_OK && clock_mono_ns() > until_ns)
+            err = ERR_TIMEOUT;
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
 static enum err set_up_topics(const struct config *config, bool dry_run, char why[KAFKA_WHY_SIZE])
 {
     struct kafka_settings kafka;
@@ -136,6 +162,8 @@ static enum err set_up_topics(const struct config *config, bool dry_run, char wh
         err = set_up_topic(topics, &wish, dry_run, why);
         free(wish.name);
     }
+    if (err == ERR_OK && !dry_run)
+        err = wait_for_topics(config, topics, why);
     topics_close(topics);
     return err;
 }
@@ -265,7 +293,8 @@ int setup_main(int argc, char **argv)
     }
     struct findings findings = {0};
     struct config *config = config_load(path, environ, &findings);
-    findings_print(&findings, stderr);
+    if (!config) /* `check` tells warnings */
+        findings_print(&findings, stderr);
     findings_free(&findings);
     int exit_code = config ? set_up(config, dry_run) : EXIT_CONFIG;
     config_free(config);

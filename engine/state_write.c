@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { DELIVER_MS = 15000 };
 
@@ -96,13 +97,21 @@ static void on_report(const struct sink_report *report, void *context)
     *answer = (struct answer){true, *report};
 }
 
+static void wait_for(int fd)
+{
+    uint64_t written;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (poll(&p, 1, 50) > 0 && read(fd, &written, sizeof written) < 0)
+        return; /* somebody was faster */
+}
+
 static bool produce(struct state_writer *w, struct bytes key, struct bytes wire, int64_t *offset)
 {
     struct answer answer = {0};
     enum err err = sink_put(w->sink, 0, SINK_PARTITION_BY_KEY, key, wire, NULL, 0, NULL);
     while (err == ERR_OK && !answer.come)
         if (sink_take(w->sink, on_report, &answer) == 0)
-            poll(&(struct pollfd){.fd = sink_fd(w->sink), .events = POLLIN}, 1, 50);
+            wait_for(sink_fd(w->sink));
     if (err == ERR_OK)
         err = answer.report.err;
     *offset = answer.report.offset;

@@ -241,7 +241,8 @@ int suppress_main(int argc, char **argv)
 
     struct findings findings = {0};
     struct config *config = config_load(w.config, environ, &findings);
-    findings_print(&findings, stderr);
+    if (!config) /* `check` tells warnings */
+        findings_print(&findings, stderr);
     findings_free(&findings);
     int exit_code = EXIT_CONFIG;
     if (config)

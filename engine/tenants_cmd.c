@@ -196,7 +196,8 @@ int tenants_main(int argc, char **argv)
     }
     struct findings findings = {0};
     struct config *config = config_load(path, environ, &findings);
-    findings_print(&findings, stderr);
+    if (!config) /* `check` tells warnings */
+        findings_print(&findings, stderr);
     findings_free(&findings);
     int exit_code = EXIT_CONFIG;
     if (config)

@@ -5,6 +5,7 @@ suite scenarios tests/scenarios/run.py
 suite check tests/check_cli.sh
 suite explain tests/explain_cli.py
 suite explain-model tests/explain_model.py
+suite contract make -s contract
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh

@@ -275,6 +275,12 @@ static const rd_kafka_topic_partition_list_t *committed_of(rd_kafka_event_t *eve
     return list;
 }
 
+static void note_life(struct source *source)
+{
+    if (!source->health.up)
+        kafka_health_up(&source->health, true, clock_mono_ns());
+}
+
 static void on_committed_read(struct source *source, rd_kafka_event_t *event,
                               struct source_event *out)
 {
@@ -285,6 +291,7 @@ static void on_committed_read(struct source *source, rd_kafka_event_t *event,
         source->read_again_ns = clock_mono_ns() + READ_RETRY_MS * NS_PER_MS;
         return;
     }
+    note_life(source);
     out->kind = SOURCE_ASSIGNED;
     fill_partitions(source, list, out);
 }
@@ -449,8 +456,7 @@ void source_take(struct source *source, enum source_lane lane, struct source_eve
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_FETCH:
         on_record(source, event, out);
-        if (!source->health.up)
-            kafka_health_up(&source->health, true, clock_mono_ns());
+        note_life(source);
         break;
     case RD_KAFKA_EVENT_OFFSET_COMMIT:
         on_commit(source, event, out);
