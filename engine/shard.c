@@ -102,7 +102,7 @@ static void drop_revoked(struct list *jobs, struct list *dropped)
     for (struct list_node *n = jobs->first, *next; n; n = next) {
         next = n->next;
         struct job *job = job_of(n);
-        if (!job->event->revoked || (job->claim_ready && job->claim.held))
+        if (!job->event->revoked || (job->claim_ready && claim_binds(&job->claim)))
             continue;
         list_remove(jobs, n);
         list_push(dropped, n);

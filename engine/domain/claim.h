@@ -149,6 +149,12 @@ void claim_unsure(struct claim *claim, const struct claim_world *world); /* no a
 bool claim_may_resend(const struct claim *claim, const struct claim_world *world);
 /* Whether anything could have gone out that a refusal or a failure must not hide. */
 bool claim_doubtful(const struct claim *claim);
+/* Whether it has to be gone on with even where its partition went: what was given back
+ * (deadline 0) is the next owner's. */
+static inline bool claim_binds(const struct claim *claim)
+{
+    return claim->held && claim->held_deadline_ms > 0;
+}
 
 /* The next command, as argv. Pieces point into the claim and into `out`. */
 enum { CLAIM_ARGS_MAX = 8 };

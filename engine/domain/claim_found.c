@@ -35,7 +35,8 @@ enum claim_state claim_over_next(struct claim *claim)
 static enum claim_state over_unwritten(struct claim *claim, const struct claim_world *world,
                                        bool lost)
 {
-    struct claim_value v = claim_value_of(claim, CLAIM_AMBIGUOUS, claim->attempts, claim->risk,
+    uint32_t risk = claim->risk + (claim->unsure ? 1 : 0);
+    struct claim_value v = claim_value_of(claim, CLAIM_AMBIGUOUS, claim->attempts, risk,
                                           world->now_ms, claim_ambiguous_reason(lost));
     claim_over(claim, &v);
     claim->end.written = false;
@@ -143,7 +144,8 @@ static enum claim_state found_own_claim(struct claim *claim, const struct claim_
         claim->first_ms = unknown ? first_ms : claim->first_ms;
         claim_next_attempt(claim, world, attempts, risk, unknown, first_ms, claim->lost);
     } else if (unknown || risk > 0 || claim_doubtful(claim)) {
-        claim_next_end(claim, world, CLAIM_AMBIGUOUS, attempts, unknown ? risk + 1 : risk,
+        claim_next_end(claim, world, CLAIM_AMBIGUOUS, attempts,
+                       risk + (unknown ? 1 : 0) + (claim->unsure ? 1 : 0),
                        claim_ambiguous_reason(claim->lost));
     } else if (claim->goal == CLAIM_GOAL_REFUSE) {
         return claim->state = CLAIM_STANDS;

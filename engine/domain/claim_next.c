@@ -158,8 +158,8 @@ void claim_settle_ambiguous(struct claim *claim, bool lost)
 
 void claim_next_ambiguous(struct claim *claim, const struct claim_world *world, bool lost)
 {
-    claim_next_end(claim, world, CLAIM_AMBIGUOUS, claim->attempts, claim->risk,
-                   claim_ambiguous_reason(lost));
+    claim_next_end(claim, world, CLAIM_AMBIGUOUS, claim->attempts,
+                   claim->risk + (claim->unsure ? 1 : 0), claim_ambiguous_reason(lost));
 }
 
 /* The C that says: nobody is sending, but somebody may have sent. */

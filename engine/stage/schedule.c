@@ -236,7 +236,7 @@ uint64_t schedule_next_ns(const struct schedule *s)
 
 static bool may_drop(const struct job *job, bool all)
 {
-    return (all || job->event->revoked) && !(job->claim_ready && job->claim.held);
+    return (all || job->event->revoked) && !(job->claim_ready && claim_binds(&job->claim));
 }
 
 static void drop_of(struct list *from, bool all, bool routed, struct list *out)

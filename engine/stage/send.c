@@ -188,7 +188,8 @@ static bool start(struct send *send, struct job *job, uint64_t now_ns, struct li
 
 static bool is_stale(const struct send *send, const struct job *job, uint64_t now_ns)
 {
-    return now_ns > job->admitted_ns + send->options.check_ttl_ns ||
+    return job->claim.state != CLAIM_MINE || /* not written again after a loss of Redis */
+           now_ns > job->admitted_ns + send->options.check_ttl_ns ||
            claims_now_ms(send->options.claims, now_ns) >= job->claim.start_by_ms;
 }
 

@@ -262,6 +262,20 @@ static void an_unknown_attempt_is_resent_once_with_its_risk(void **state)
     assert_int_equal(l.claim.end.attempts, 2);
 }
 
+static void a_refusal_after_two_unknown_attempts_counts_both(void **state)
+{
+    (void)state;
+    struct leg l = leg_with("");
+    struct claim_world world = world_of(&l);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(sends(&l), CLAIM_MINE);
+        claim_left(&l.claim);
+        claim_unsure(&l.claim, &world);
+    }
+    refuses(&l);
+    ended(&l, 'X', false, 2, "no_answer");
+}
+
 static void a_failure_after_an_unknown_attempt_is_ambiguous(void **state)
 {
     (void)state;
@@ -400,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_foreign_claim_dead_for_long_is_ended_in_its_owners_name),
         cmocka_unit_test(a_refusal_asks_and_leaves_no_claim),
         cmocka_unit_test(an_unknown_attempt_is_resent_once_with_its_risk),
+        cmocka_unit_test(a_refusal_after_two_unknown_attempts_counts_both),
         cmocka_unit_test(a_failure_after_an_unknown_attempt_is_ambiguous),
         cmocka_unit_test(a_call_that_never_left_gives_its_claim_back),
         cmocka_unit_test(a_claim_that_cannot_be_started_in_time_is_renewed),
