@@ -11,6 +11,7 @@ static const struct command {
 } commands[] = {
     {"check", check_main, "is the config good? prints it, or a sample of it"},
     {"explain", explain_main, "says what would happen to events, and why"},
+    {"run", run_main, "a worker: takes events and sends them until SIGTERM"},
     {"setup", setup_main, "creates missing topics and loads the Redis functions"},
     {"suppress", suppress_main, "what must not be sent to whom: add, remove"},
     {"tenants", tenants_main, "settings of tenants: put, get"},
