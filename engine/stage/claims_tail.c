@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-enum { CHUNK_BYTES = 256 * 1024, ASKING_MAX = 4096, NO_JOB = UINT32_MAX };
+enum { CHUNK_BYTES = 256 * 1024, ASKING_MAX = 4096 };
+#define NO_JOB UINT32_MAX
 
 struct tail_chunk {
     struct tail_chunk *next;
