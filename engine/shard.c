@@ -32,6 +32,39 @@ static void hold_tenants(struct shard *s, struct list *decoded, struct list *hel
     }
 }
 
+/* An event whose legs are on their way gets the newest settings; what its other jobs still
+ * need of the old ones is kept. False: they are being loaded. */
+static bool renew_tenant(struct shard *s, struct event *event)
+{
+    struct tenant_ref *old = event->tenant_ref;
+    if (!old->stale)
+        return true;
+    struct tenant_ref *ref = tenants_get(&s->tenants, bytes_of(event->judged.event->tenant_id));
+    if (!ref)
+        return false;
+    bool kept = true;
+    for (uint32_t i = 0; i < event->judged.leg_count; i++) {
+        struct bytes *address = &event->judged.legs[i].address;
+        const char *copy = arena_copy(&event->arena, *address);
+        kept = kept && copy;
+        if (copy)
+            address->at = copy;
+    }
+    if (kept) /* else the old ones stay in memory: nothing may dangle */
+        tenants_put(&s->tenants, old);
+    event->tenant_ref = ref;
+    event->judged.tenant = tenant_of(ref);
+    return true;
+}
+
+static void judge_later(struct shard *s, struct job *job, struct list *judged)
+{
+    job->judge_again = true;
+    job->due_ns = s->now_ns + TENANT_RETRY_NS;
+    job_wait(&s->jobs, job, WAIT_REDIS);
+    list_push(judged, &job->node);
+}
+
 /* Its time has come, or its tenant's settings changed: judged with what holds now. */
 static void judge_again(struct shard *s, struct list *again, struct list *judged,
                         struct list *refused)
@@ -41,7 +74,10 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
         struct job *job = job_of(n);
         struct event *event = job->event;
         if (event->planned && job->leg) {
-            judge_leg_again(&s->judge, s->now, job, judged, refused);
+            if (renew_tenant(s, event))
+                judge_leg_again(&s->judge, s->now, job, judged, refused);
+            else
+                judge_later(s, job, judged);
             continue;
         }
         event->planned = false;
