@@ -80,6 +80,11 @@ def dead(name, value, detail, **more):
     return Case(name, value, outcome="dead", reason="malformed", detail=detail, letter=True, **more)
 
 
+def dead_leg(name, value, detail):
+    """A leg alone: an outcome and no dead letter."""
+    return Case(name, value, outcome="dead", reason="malformed", detail=detail)
+
+
 def letter(name, value, **more):
     """A dead letter alone: nobody can say whose it is."""
     return Case(name, value, letter=True, **more)
@@ -128,7 +133,7 @@ def cases():
         dead("no start of the booking", bad(booking__starts_at=None), "booking.starts_at"),
         dead("a wrong type", bad(recipient__sms=33612345678), "recipient.sms"),
         dead("a time that is none", bad(due_at="tomorrow"), "due_at"),
-        dead("a template variable missing", bad(variables__phrase=None), "variables.phrase"),
+        dead_leg("a template variable missing", bad(variables__phrase=None), "variables.phrase"),
         dead("a template that nobody has", bad(template="no-such"), "template"),
         dead("a code without its code", bad(kind="one_time_code"), "variables.code"),
         dead("a field too long", bad(tenant_id="t" * 65), "tenant_id"),
@@ -136,7 +141,7 @@ def cases():
             kind="direct_message", template=None, content={"text": "hi"}), "author.role"),
         dead("1 MB of text", as_json(big), "content.text"),
         dead("audience of another kind", bad(audience="business"), "audience"),
-        dead("a line break in the subject", as_json(subject), None, ),
+        dead_leg("a line break in the subject", as_json(subject), "content.subject"),
         Case("a line break in a body is only text", as_json(crlf_body), **sent),
         Case("a number with letters", bad(recipient__sms="+336abc"), outcome="suppressed",
              reason="contact_invalid"),
