@@ -187,18 +187,25 @@ void judge_leg_again(const struct judge_options *options, struct judge_now now, 
                                .arena = c->arena};
     judge(options->rules, JUDGE_PLAN, &again);
     struct leg *leg = job->leg;
+    bool channel_is_on = false;
     for (uint32_t i = 0; i < again.leg_count && !again.refused; i++) {
-        if (again.legs[i].channel == leg->channel &&
-            bytes_equal(again.legs[i].address, leg->address)) {
+        if (again.legs[i].channel != leg->channel)
+            continue;
+        channel_is_on = true;
+        if (bytes_equal(again.legs[i].address, leg->address)) {
             *leg = again.legs[i];
             hand_out(options, now, job, leg, judged, refused);
             return;
         }
     }
-    /* The event is refused now, or has lost this leg. */
-    leg->decision = again.refused ? again.legs[0].decision : DECISION_SUPPRESSED;
-    leg->reason = again.refused ? again.legs[0].reason : REASON_KIND_DISABLED;
-    leg->detail = again.refused ? again.legs[0].detail : NULL;
-    leg->refused_by = again.refused ? again.legs[0].refused_by : JUDGE_GATE_NONE;
+    if (again.refused) {
+        const struct leg *whole = &again.legs[0];
+        judge_refuse(leg, (enum judge_gate)whole->refused_by, whole->decision, whole->reason,
+                     whole->detail);
+    } else if (channel_is_on) { /* a device or an owner's address is gone */
+        judge_refuse(leg, JUDGE_C2, DECISION_SUPPRESSED, REASON_CONTACT_MISSING, NULL);
+    } else {
+        judge_refuse(leg, JUDGE_G11, DECISION_SUPPRESSED, REASON_KIND_DISABLED, NULL);
+    }
     hand_out(options, now, job, leg, judged, refused);
 }
