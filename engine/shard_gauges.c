@@ -35,6 +35,7 @@ void shard_write_gauges(struct shard *s)
     metric_set(m, METRIC_LEGS_OPENED, 0, s->jobs.opened);
     metric_set(m, METRIC_BOOKS_IMBALANCE, 0,
                s->jobs.opened - s->jobs.closed - jobs_in_hand(&s->jobs));
+    metric_set(m, METRIC_OLDEST_WAITING, 0, (uint64_t)schedule_oldest_ms(&s->schedule));
     metric_set(m, METRIC_GATE_OPEN, 0, claims_open(&s->claims));
     metric_set(m, METRIC_TAKEOVERS, 0, s->claims.stats.takeovers);
     metric_set(m, METRIC_CLAIMS_LOST, 0, s->claims.stats.lost);

@@ -100,9 +100,9 @@ struct job {
 
     /* schedule */
     struct wheel_timer timer;
-    uint64_t due_ns; /* monotonic */
-    uint64_t waiting_since_ms;
-    bool judge_again; /* when it is due */
+    uint64_t due_ns;          /* monotonic */
+    int64_t waiting_since_ms; /* for its slot: when it was due; 0: not yet */
+    bool judge_again;         /* when it is due */
     bool has_leg_id;
     char leg_id[2 * CLAIM_HASH_SIZE]; /* by job_leg_id */
     struct route *route;              /* NULL: not chosen */

@@ -21,6 +21,7 @@ struct limit {
     struct slots slots;
     uint32_t promised; /* slots that jobs on their way will use */
     uint32_t wanted;   /* slots that queued jobs would use */
+    bool open;         /* a route of it takes calls */
     bool asking;       /* a reservation is under way */
     uint64_t ask_ns;   /* not before: Redis said so, or it failed */
     uint64_t reserved; /* since start */

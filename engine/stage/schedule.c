@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000 };
+#define WHEN_MAX_US UINT64_C(9000000000000000) /* of Redis's clock, until 2255 */
 
 static void on_reserved(struct redis_waiter *waiter, uint32_t index,
                         const struct redis_reply *reply);
@@ -52,6 +53,8 @@ static void enqueue(struct schedule *s, struct job *job, struct list *again, str
         return;
     }
     job_wait(jobs, job, WAIT_SLOT);
+    if (job->waiting_since_ms == 0)
+        job->waiting_since_ms = claims_now_ms(s->options.claims, u64_min(job->due_ns, s->now_ns));
     route_queue(job, queue_of(job));
 }
 
@@ -61,11 +64,13 @@ void schedule_put(struct schedule *s, struct list *jobs, struct list *refused)
         struct job *job = job_of(n);
         route_unpromise(job);
         if (job->state != JOB_WAITING)
-            job_wait(s->options.jobs, job, job->due_ns > s->now_ns ? WAIT_DUE_LATER : WAIT_SLOT);
-        if (job->due_ns > s->now_ns || job->judge_again)
+            job_wait(s->options.jobs, job, job->state == JOB_SENDING ? WAIT_RETRY : WAIT_DUE_LATER);
+        if (job->due_ns > s->now_ns || job->judge_again) {
+            job->waiting_since_ms = 0;
             wheel_put(&s->wheel, &job->timer, job->due_ns);
-        else
+        } else {
             enqueue(s, job, NULL, refused);
+        }
     }
 }
 
@@ -101,55 +106,85 @@ static bool has_slots(const struct schedule *s, const struct route *route, uint3
     return true;
 }
 
-/* Hands out what the limits and the account have room for; false: they have none. */
-static bool release_one(struct schedule *s, struct route *route, struct list *queue,
-                        struct list *due, struct list *refused)
+/* The first of a queue, if its time is over. */
+static bool refuse_expired(struct schedule *s, struct list *queue, struct list *refused)
 {
-    struct job *job = job_of(queue->first);
-    if (is_expired(s, job)) {
-        route_unqueue(job, queue);
-        expire(job);
-        list_push(refused, &job->node);
-        return true;
-    }
-    struct account *account = route->account;
-    if (account->in_flight + account->promised >= account->in_flight_max ||
-        !has_slots(s, route, route_units(job)))
+    struct job *job = queue->first ? job_of(queue->first) : NULL;
+    if (!job || !is_expired(s, job))
         return false;
     route_unqueue(job, queue);
-    route_promise(job);
-    list_push(due, &job->node);
+    expire(job);
+    list_push(refused, &job->node);
     return true;
 }
 
+/* Whether the route takes calls, and its limits and account have room for one more. */
+static bool has_room(const struct schedule *s, const struct route *route, const struct job *job)
+{
+    const struct account *account = route->account;
+    return route->closed_until_ns <= s->now_ns &&
+           account->in_flight + account->promised < account->in_flight_max &&
+           has_slots(s, route, route_units(job));
+}
+
+/* Urgent ones first: while one of them waits for room, no other goes. */
 static void release(struct schedule *s, struct route *route, uint32_t room, struct list *due,
                     struct list *refused)
 {
-    if (route->closed_until_ns > s->now_ns)
-        return;
-    for (int i = 0; i < 2; i++)
-        while (route->queue[i].count > 0 && due->count < room)
-            if (!release_one(s, route, &route->queue[i], due, refused))
+    for (int i = 0; i < 2; i++) {
+        struct list *queue = &route->queue[i];
+        for (;;) {
+            while (refuse_expired(s, queue, refused))
+                continue;
+            if (queue->count == 0)
+                break;
+            struct job *job = job_of(queue->first);
+            if (due->count >= room || !has_room(s, route, job))
                 return;
+            route_unqueue(job, queue);
+            route_promise(job);
+            list_push(due, &job->node);
+        }
+    }
 }
 
-/* Asks for as many slots as the queues want and the next moments can hold. */
+/* How many slots of a limit are missing: what jobs on their way and in open queues would
+ * use, as far as the next moments can hold them. */
+static uint64_t missing(const struct schedule *s, const struct limit *limit)
+{
+    uint64_t units = limit->promised + (limit->open ? (uint64_t)limit->wanted : 0);
+    uint64_t want = u64_min(units, slots_most(s, limit));
+    uint32_t have = slots_left(&limit->slots);
+    return want > have ? want - have : 0;
+}
+
+/* A limit is open while a route of it is. */
+static void mark_open(struct schedule *s)
+{
+    const struct routes *routes = s->options.routes;
+    for (uint32_t i = 0; i < routes->limit_count; i++)
+        routes->limits[i].open = false;
+    for (uint32_t i = 0; i < routes->count; i++)
+        for (uint32_t j = 0; j < routes->all[i].limit_count; j++)
+            if (routes->all[i].closed_until_ns <= s->now_ns)
+                routes->all[i].limits[j]->open = true;
+}
+
 static void reserve(struct schedule *s, uint32_t index)
 {
     struct limit *limit = &s->options.routes->limits[index];
-    slots_expire(&limit->slots, s->now_ns);
-    uint32_t have = slots_left(&limit->slots);
-    uint64_t want = u64_min(limit->promised + (uint64_t)limit->wanted, slots_most(s, limit));
+    uint64_t count_missing = missing(s, limit);
     uint64_t ahead_us = s->options.reserve_ahead_ns / 1000;
-    if (limit->asking || have >= want || s->now_ns < limit->ask_ns || !slots_room(&limit->slots) ||
-        !claims_open(s->options.claims) || redis_room(s->options.redis) == 0)
+    if (limit->asking || count_missing == 0 || s->now_ns < limit->ask_ns ||
+        !slots_room(&limit->slots) || !claims_open(s->options.claims) ||
+        redis_room(s->options.redis) == 0)
         return;
     char interval[24], count[24], ahead[24];
     struct writer wi = writer_of(interval, sizeof interval);
     struct writer wc = writer_of(count, sizeof count);
     struct writer wa = writer_of(ahead, sizeof ahead);
     write_u64(&wi, limit->interval_us);
-    write_u64(&wc, want - have);
+    write_u64(&wc, count_missing);
     write_u64(&wa, ahead_us);
     const struct bytes command[] = {
         BYTES("FCALL"),       BYTES("reserve"),          BYTES("2"),
@@ -177,20 +212,20 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
 {
     struct schedule *s = container_of(waiter, struct schedule, waiter);
     struct limit *limit = &s->options.routes->limits[index];
-    uint64_t now_ns = clock_mono_ns();
     limit->asking = false;
-    if (!reply || reply->type != REDIS_ARRAY || reply->element_count < 2) {
-        limit->ask_ns = now_ns + RETRY_NS;
+    bool good = reply && reply->type == REDIS_ARRAY && reply->element_count >= 2;
+    uint64_t granted = good ? number_of(reply->elements[0]) : 0;
+    uint64_t when_us = good ? u64_min(number_of(reply->elements[1]), WHEN_MAX_US) : 0;
+    int64_t first_ns = (int64_t)(when_us * 1000) - s->options.claims->gate.offset_ns;
+    if (!good || granted > slots_most(s, limit) || (granted > 0 && first_ns < 0)) {
+        limit->ask_ns = s->now_ns + RETRY_NS;
         return;
     }
-    uint64_t granted = number_of(reply->elements[0]), when_us = number_of(reply->elements[1]);
     if (granted == 0) {
         metric_add(s->options.metrics, METRIC_SLOT_REFUSALS, 0, 0, 1);
-        limit->ask_ns = now_ns + u64_min(when_us * 1000, 10 * NS_PER_S);
+        limit->ask_ns = s->now_ns + u64_min(when_us * 1000, 10 * NS_PER_S);
         return;
     }
-    int64_t first_ns = (int64_t)(when_us * 1000) - s->options.claims->gate.offset_ns;
-    CHECK(granted <= UINT32_MAX && first_ns > 0);
     limit->reserved += granted;
     metric_add(s->options.metrics, METRIC_SLOTS_RESERVED, 0, 0, granted);
     slots_put(&limit->slots, (uint64_t)first_ns, limit->interval_us * 1000, (uint32_t)granted);
@@ -213,6 +248,7 @@ void schedule_take(struct schedule *s, uint64_t now_ns, uint32_t room, struct li
         slots_expire(&routes->limits[i].slots, now_ns);
     for (uint32_t i = 0; i < routes->count; i++)
         release(s, &routes->all[i], room, due, refused);
+    mark_open(s);
     for (uint32_t i = 0; i < routes->limit_count; i++)
         reserve(s, i);
 }
@@ -223,7 +259,7 @@ uint64_t schedule_next_ns(const struct schedule *s)
     const struct routes *routes = s->options.routes;
     for (uint32_t i = 0; i < routes->limit_count; i++) {
         const struct limit *limit = &routes->limits[i];
-        if (limit->wanted + limit->promised > 0 && !limit->asking)
+        if (!limit->asking && missing(s, limit) > 0 && claims_open(s->options.claims))
             next_ns = u64_min(next_ns, u64_max(limit->ask_ns, s->now_ns + NS_PER_MS));
     }
     for (uint32_t i = 0; i < routes->count; i++) {
@@ -232,6 +268,18 @@ uint64_t schedule_next_ns(const struct schedule *s)
             next_ns = u64_min(next_ns, u64_max(route->closed_until_ns, s->now_ns + 5 * NS_PER_MS));
     }
     return next_ns;
+}
+
+int64_t schedule_oldest_ms(const struct schedule *s)
+{
+    const struct routes *routes = s->options.routes;
+    int64_t oldest_ms = INT64_MAX;
+    for (uint32_t i = 0; i < routes->count; i++)
+        for (int j = 0; j < 2; j++)
+            if (routes->all[i].queue[j].first)
+                oldest_ms =
+                    i64_min(oldest_ms, job_of(routes->all[i].queue[j].first)->waiting_since_ms);
+    return oldest_ms == INT64_MAX ? 0 : oldest_ms;
 }
 
 static bool may_drop(const struct job *job, bool all)

@@ -43,6 +43,9 @@ void schedule_take(struct schedule *s, uint64_t now_ns, uint32_t room, struct li
 /* When the next turn is wanted at the latest. */
 uint64_t schedule_next_ns(const struct schedule *s);
 
+/* Since when the first of the queues waits for its slot; 0: none does. */
+int64_t schedule_oldest_ms(const struct schedule *s);
+
 /* Takes out waiting jobs that hold no claim: those of revoked events, or all (draining:
  * their records are read again by others). */
 void schedule_drop(struct schedule *s, bool all, struct list *out);
