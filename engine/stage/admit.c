@@ -152,7 +152,7 @@ void admit_aim(struct admit *admit, struct job *job)
     struct claim *claim = &job->claim;
     bool refused = admit_is_refused(job);
     enum claim_goal goal = refused ? CLAIM_GOAL_REFUSE : CLAIM_GOAL_SEND;
-    if (claim->state == CLAIM_ASKING)
+    if (claim->state == CLAIM_ASKING || claim->state == CLAIM_OVER)
         return;
     claim->key_window_ms = i64_max(claim->key_window_ms, key_window_ms(job));
     if (claim->state == CLAIM_WAITING && claim->goal == goal)

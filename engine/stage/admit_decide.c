@@ -20,11 +20,6 @@ static void wait_all(struct admit *admit, struct admit_entry *entry, enum wait_r
         admit_wait(admit, job, why, ms);
 }
 
-static void queue_all(struct admit *admit, struct admit_entry *entry)
-{
-    list_move(&entry->jobs, &admit->queued);
-}
-
 /* --- the epoch is not the one that counts ------------------------------------------------ */
 
 void admit_give_back(struct admit *admit, struct job *job)
@@ -123,6 +118,27 @@ static void take_answers(struct admit *admit, struct admit_batch *batch)
     }
 }
 
+static void end_by_claim(struct admit *admit, struct job *job)
+{
+    claims_tell_end(job);
+    admit->options.claims->stats.lost += job->claim.end.claims_lost;
+    admit_done(admit, job);
+}
+
+/* Whatever else is to be said of the event, these legs have their end. Not before it is
+ * known which others there are: the event goes with its last job. */
+static void end_those_over(struct admit *admit, struct admit_entry *entry)
+{
+    for (struct list_node *n = entry->jobs.first, *next; n; n = next) {
+        next = n->next;
+        struct job *job = job_of(n);
+        if (!job->claim_ready || job->claim.state != CLAIM_OVER)
+            continue;
+        list_remove(&entry->jobs, n);
+        end_by_claim(admit, job);
+    }
+}
+
 /* --- the rules --------------------------------------------------------------------------- */
 
 static bool any_sends(const struct admit_entry *entry)
@@ -210,19 +226,10 @@ static void go(struct admit *admit, struct job *job)
         list_push(&admit->queued, &job->node);
 }
 
-static void end_by_claim(struct admit *admit, struct job *job)
-{
-    claims_tell_end(job);
-    admit->options.claims->stats.lost += job->claim.end.claims_lost;
-    admit_done(admit, job);
-}
-
 static void move_on(struct admit *admit, struct job *job, bool current)
 {
     enum claim_state state = job->claim_ready ? job->claim.state : CLAIM_IDLE;
-    if (state == CLAIM_OVER)
-        end_by_claim(admit, job);
-    else if (state == CLAIM_ASKING)
+    if (state == CLAIM_ASKING)
         list_push(&admit->queued, &job->node);
     else if (!current || job->event->revoked || state == CLAIM_RELEASED)
         leave(admit, job);
@@ -238,8 +245,7 @@ static void refuse_by_state(struct admit_entry *entry)
 {
     for (struct list_node *n = entry->jobs.first; n; n = n->next) {
         struct job *job = job_of(n);
-        bool over = job->claim_ready && job->claim.state == CLAIM_OVER;
-        if (!over && !admit_is_refused(job) && job->leg->decision != DECISION_SEND &&
+        if (!admit_is_refused(job) && job->leg->decision != DECISION_SEND &&
             job->leg->decision != DECISION_DEFER)
             job_refuse(job, job->leg);
     }
@@ -330,6 +336,7 @@ static void decide_legs(struct admit *admit, const struct admit_batch *batch,
         wait_all(admit, entry, WAIT_SLOT, FULL_MS);
         return;
     }
+    end_those_over(admit, entry);
     if (current && any_sends(entry)) {
         if (!judge_now(admit, batch, entry)) {
             wait_all(admit, entry, WAIT_REDIS, DAMAGED_MS);
@@ -348,7 +355,7 @@ static void decide_entry(struct admit *admit, const struct admit_batch *batch,
 {
     struct event *event = entry->event;
     if (entry->jobs.count == 0)
-        return; /* all answers were lost */
+        return; /* each one's answer was lost */
     if (entry->lost || !admit_is_read(batch, entry)) {
         wait_all(admit, entry, WAIT_REDIS, ADMIT_LOST_MS);
         return;
@@ -356,7 +363,7 @@ static void decide_entry(struct admit *admit, const struct admit_batch *batch,
     arena_reset(&admit->scratch);
     event->former_asked = event->former_asked || entry->asked_former;
     if (entry->former.size > 0 && admit_keep_former(admit, event, entry->former)) {
-        queue_all(admit, entry); /* with the claims of those legs */
+        list_move(&entry->jobs, &admit->queued); /* with the claims of those legs */
         return;
     }
     event->candidates_asked = event->candidates_asked || entry->asked_candidates;
