@@ -66,7 +66,7 @@ static void say_away(struct redis *r, const char *what, const char *detail)
 static void lose(struct redis *r)
 {
     if (r->stream)
-        stream_close(r->stream);
+        stream_reset(r->stream); /* what is under way is not to be executed late */
     r->stream = NULL;
     if (r->decoder)
         redis_decoder_close(r->decoder);
