@@ -38,7 +38,7 @@ static bool is_word(const char *text, size_t max)
     return true;
 }
 
-static bool is_address(const char *text, size_t size)
+static bool is_address(const char *text, size_t size, unsigned long least_port)
 {
     char copy[300], *end;
     if (size >= sizeof copy)
@@ -49,7 +49,7 @@ static bool is_address(const char *text, size_t size)
     if (!colon || colon == copy || !isdigit((unsigned char)colon[1]))
         return false;
     unsigned long port = strtoul(colon + 1, &end, 10);
-    return *end == '\0' && port > 0 && port <= 65535 && !strpbrk(copy, " \t\"'");
+    return *end == '\0' && port >= least_port && port <= 65535 && !strpbrk(copy, " \t\"'");
 }
 
 static void check_property(const struct checking *c, const struct config_property *p, uint32_t i)
@@ -104,7 +104,7 @@ static void check_kafka(const struct checking *c)
         fault(c, "kafka.topic_prefix", "at most 100 letters, digits, dots, - and _");
     for (const char *at = k->bootstrap_servers;; at++) {
         size_t size = strcspn(at, ",");
-        if (!is_address(at, size))
+        if (!is_address(at, size, 1))
             fault(c, "kafka.bootstrap_servers", "\"%.*s\" is not host:port", (int)size, at);
         at += size;
         if (*at == '\0')
@@ -117,7 +117,7 @@ static void check_redis(const struct checking *c)
 {
     const struct config_redis *r = &c->config->is.redis;
     bool path = strncmp(r->address, "unix:/", 6) == 0;
-    if (!path && !is_address(r->address, strlen(r->address)))
+    if (!path && !is_address(r->address, strlen(r->address), 1))
         fault(c, "redis.address", "\"%.60s\" is neither host:port nor unix:/path", r->address);
     if (path && r->tls)
         fault(c, "redis.tls", "a unix socket has no TLS");
@@ -285,7 +285,7 @@ void config_check(const struct config *config, struct findings *findings)
     check_zone(&c);
     if (is->worker.name[0] && !is_word(is->worker.name, 100))
         fault(&c, "worker.name", "at most 100 letters, digits, dots, - and _");
-    if (is->admin.address[0] && !is_address(is->admin.address, strlen(is->admin.address)))
+    if (is->admin.address[0] && !is_address(is->admin.address, strlen(is->admin.address), 0))
         fault(&c, "admin.address", "\"%.60s\" is not host:port", is->admin.address);
     if (!is->rules.address_key)
         doubt(&c, "rules.address_key",

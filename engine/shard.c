@@ -175,12 +175,19 @@ static void wind_down_revoked(struct shard *s, struct list *release)
     close_dropped(s, &dropped);
 }
 
+static void count_records(struct shard *s, const struct list *fresh)
+{
+    for (struct list_node *n = fresh->first; n; n = n->next)
+        metric_add(&s->metrics, METRIC_RECORDS_CONSUMED, event_of(n)->urgent, 0, 1);
+}
+
 /* Records in, legs judged and waiting. */
 static void turn_in(struct shard *s)
 {
     struct list fresh = {0}, decoded = {0}, held = {0}, judged = {0}, ended = {0};
     s->more =
         consume_take(&s->consume, s->now_ns, s->now.ms, jobs_room(&s->jobs) / LEGS_MAX, &fresh);
+    count_records(s, &fresh);
     decode_all(&s->jobs, &fresh, &decoded, &s->refused, &ended);
     hold_tenants(s, &decoded, &held);
     judge_all(&s->judge, s->now, &held, &judged, &s->refused);

@@ -25,6 +25,17 @@ static void write_partition_gauges(struct shard *s)
     metric_set(m, METRIC_COMMITS, 0, s->consume.stats.commits);
 }
 
+/* Legs whose end is in the metrics: with an outcome, a dead letter, or let go. */
+static uint64_t legs_told(const struct metrics *m)
+{
+    uint64_t told =
+        metric_get(m, METRIC_DEAD_RECORDS, 0, 0) + metric_get(m, METRIC_REVOKED_LEGS, 0, 0);
+    for (uint32_t channel = 0; channel < m->names->of[LABEL_CHANNEL].count; channel++)
+        for (uint32_t outcome = 0; outcome < m->names->of[LABEL_OUTCOME].count; outcome++)
+            told += metric_get(m, METRIC_OUTCOMES, channel, outcome);
+    return told;
+}
+
 void shard_write_gauges(struct shard *s)
 {
     struct metrics *m = &s->metrics;
@@ -35,7 +46,7 @@ void shard_write_gauges(struct shard *s)
     metric_set(m, METRIC_LEGS_OPENED, 0, s->jobs.opened);
     metric_set(m, METRIC_MERGED_LEGS, 0, s->jobs.merged);
     metric_set(m, METRIC_BOOKS_IMBALANCE, 0,
-               s->jobs.opened - s->jobs.closed - jobs_in_hand(&s->jobs));
+               s->jobs.opened - legs_told(m) - s->jobs.merged - jobs_in_hand(&s->jobs));
     metric_set(m, METRIC_OLDEST_WAITING, 0, (uint64_t)schedule_oldest_ms(&s->schedule));
     metric_set(m, METRIC_GATE_OPEN, 0, claims_open(&s->claims));
     metric_set(m, METRIC_TAKEOVERS, 0, s->claims.stats.takeovers);

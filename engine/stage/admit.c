@@ -90,13 +90,13 @@ static void put(struct admit *admit, uint64_t now_ns, struct list *jobs)
     look_at_clock(admit, now_ns);
     for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
         struct job *job = job_of(n);
-        bool binds = job->claim_ready && claim_binds(&job->claim);
+        bool holds = job->claim_ready && job->claim.held;
         if (job->state != JOB_ADMITTING)
             job_enter(admit->options.jobs, job, JOB_ADMITTING);
         admit->pending++;
         if (!open)
             admit_wait(admit, job, WAIT_REDIS, ADMIT_LOST_MS);
-        else if (job->event->revoked && !binds)
+        else if (job->event->revoked && !holds)
             admit_wait(admit, job, WAIT_REDIS, 0);
         else
             enter(admit, job);
@@ -193,14 +193,8 @@ void admit_done(struct admit *admit, struct job *job)
 
 void admit_rejudge(struct admit *admit, struct job *job)
 {
-    struct event *event = job->event;
     job->end = (struct job_end){0};
-    event->candidates_asked = false; /* its legs may become others */
-    event->judged.refused = false;
-    if (!job->leg) { /* the arena is used anew */
-        event->former = (struct bytes){0};
-        event->former_asked = false;
-    }
+    job->event->candidates_asked = false; /* its legs may become others */
     job_enter(admit->options.jobs, job, JOB_JUDGED);
     out(admit, job, &admit->rejudge);
 }

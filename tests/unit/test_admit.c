@@ -50,7 +50,7 @@ static uint64_t now_of(const struct admit_world *w)
 
 static void turn(struct admit_world *w)
 {
-    claims_turn(&w->claims, clock_mono_ns());
+    claims_turn(&w->claims, now_of(w));
     admit_take(&w->admit, now_of(w), &w->ready, &w->again, &w->done, &w->rejudge);
     loop_wait(w->loop, clock_mono_ns() + 5 * NS_PER_MS, 1);
 }
@@ -423,40 +423,6 @@ static void a_refusal_by_old_settings_is_judged_anew(void **state)
     assert_int_equal(stage_job(event)->end.outcome, OUTCOME(UNSPECIFIED));
 }
 
-static void write_clock(struct writer *w, int64_t ms)
-{
-    int64_t minute = ms / 60000 % (24 * 60);
-    write_format(w, "%02d:%02d", (int)(minute / 60), (int)(minute % 60));
-}
-
-static void hours_that_closed_meanwhile_give_the_claim_back(void **state)
-{
-    struct admit_world *w = *state;
-    char memory[512];
-    struct writer json = writer_of(memory, sizeof memory - 1);
-    const int64_t hour_ms = 3600 * 1000;
-    write_literal(&json, "{\"tenant_id\":\"t\",\"zone\":\"UTC\",\"quiet_hours\":[{\"class\":"
-                         "\"reminder\",\"start\":\"");
-    write_clock(&json, w->stage.now.ms + hour_ms);
-    write_literal(&json, "\",\"end\":\"");
-    write_clock(&json, w->stage.now.ms + 9 * hour_ms);
-    write_literal(&json, "\"}]}");
-    memory[json.size] = '\0';
-    put_tenant(w, "3", memory);
-    json.size = 0;
-    write_literal(&json, "{\"event_id\":\"1\",\"tenant_id\":\"t\",\"kind\":\"reminder\"," SMS_ONLY
-                         ",\"booking\":{\"booking_id\":\"b\",\"starts_at\":\"");
-    time_write(&json, w->stage.now.ms + 20 * hour_ms);
-    write_literal(&json, "\"}}");
-    memory[json.size] = '\0';
-    struct event *event = judged(w, memory);
-    assert_int_equal(event->judged.legs[0].decision, DECISION_SEND);
-    w->skew_ns = 2 * 3600 * NS_PER_S;
-    admit(w);
-    assert_int_equal(w->rejudge.count, 1);
-    assert_true(nothing_claimed(w));
-}
-
 /* --- channels -------------------------------------------------------------------------- */
 
 static void a_left_out_channel_that_was_sent_exists_again(void **state)
@@ -636,19 +602,6 @@ static void a_worker_killed_in_mid_send_makes_a_refusal_ambiguous(void **state)
     assert_int_equal(claim_at(w, event, SMS, NUMBER).at[0], 'X');
 }
 
-/* After a loss a missing claim may be one that was lost, for refusals too. */
-static void after_a_loss_a_refusal_does_not_say_that_nothing_went(void **state)
-{
-    struct admit_world *w = *state;
-    struct event *event = refused(w, TOO_LATE("1"));
-    w->claims.gate.last.epoch_begun_ms = w->stage.now.ms - 60000;
-    admit(w);
-    assert_int_equal(w->done.count, 2);
-    assert_int_equal(job_on(event, SMS)->end.outcome, OUTCOME(AMBIGUOUS));
-    assert_int_equal(job_on(event, SMS)->end.reason, REASON_CLAIMS_LOST);
-    assert_int_equal(job_on(event, EMAIL)->end.reason, REASON_CLAIMS_LOST);
-}
-
 static void a_refusal_waits_for_a_claim_in_force(void **state)
 {
     struct admit_world *w = *state;
@@ -739,7 +692,6 @@ int main(void)
         TEST(damaged_state_is_never_taken_for_none),
         TEST(changed_settings_give_the_claim_back_and_judge_anew),
         TEST(a_refusal_by_old_settings_is_judged_anew),
-        TEST(hours_that_closed_meanwhile_give_the_claim_back),
         TEST(a_left_out_channel_that_was_sent_exists_again),
         TEST(a_left_out_channel_exists_again_though_all_legs_have_ended),
         TEST(a_left_out_channel_without_a_claim_stays_out),
@@ -751,7 +703,6 @@ int main(void)
         TEST(a_refusal_without_claims_stands_and_claims_nothing),
         TEST(a_refused_event_of_which_a_leg_went_is_told_by_leg),
         TEST(a_worker_killed_in_mid_send_makes_a_refusal_ambiguous),
-        TEST(after_a_loss_a_refusal_does_not_say_that_nothing_went),
         TEST(a_refusal_waits_for_a_claim_in_force),
         TEST(another_epoch_gives_claims_back_and_shuts_the_gate),
         TEST(lost_answers_are_asked_again),
