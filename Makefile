@@ -81,6 +81,13 @@ $(OUT)/%.o: %.c | $(PB_H)
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The main job on embedded defaults; nothing leaves this machine, nothing stays behind.
+.PHONY: demo
+demo:
+	@deploy/deps.sh build
+	@$(MAKE) -s all
+	@build/carillon demo
+
 # Unit tests: one cmocka program a module; `make unit T=window` runs one.
 UNIT_C := $(wildcard tests/unit/test_$(or $(T),*).c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(UNIT_C))

@@ -10,6 +10,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"check", check_main, "is the config good? prints it, or a sample of it"},
+    {"demo", demo_main, "the main job on embedded defaults: Kafka, Redis, providers"},
     {"explain", explain_main, "says what would happen to events, and why"},
     {"run", run_main, "a worker: takes events and sends them until SIGTERM"},
     {"setup", setup_main, "creates missing topics and loads the Redis functions"},
