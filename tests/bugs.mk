@@ -7,6 +7,19 @@ $(OUT)/bugs/claim_%: tests/unit/test_claim.c $(wildcard engine/domain/claim*.c e
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) -Itests -std=c17 -O2 -DBUG_$* -o $@ $< $(wildcard engine/domain/claim*.c) $(LIB) -lcmocka $(LIBS)
 
+# Those that only a whole worker shows: `carillon-bench verify` has to name the invariant.
+$(OUT)/bugs/carillon_commit_before_ack: engine/stage/settle.c
+$(OUT)/bugs/carillon_slot_overspend: engine/base/slots.c
+$(OUT)/bugs/carillon_%: $(OUT)/engine/main.o $(LIB)
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(filter-out -Werror,$(CFLAGS)) -w -DBUG_$* -o $@ \
+	    $(filter engine/%.c,$^) $(OUT)/engine/main.o $(LIB) $(LDFLAGS) $(LIBS)
+REAL_BUG_BIN := $(OUT)/bugs/carillon_commit_before_ack $(OUT)/bugs/carillon_slot_overspend
+
+.PHONY: bugs-real
+bugs-real: all $(REAL_BUG_BIN)
+	@python3 tests/real/bugs.py $(OUT)/bugs
+
 .PHONY: bugs
 bugs: $(CLAIM_BUG_BIN)
 	@failed=0; passed=0; for b in $(CLAIM_BUG_BIN); do \
