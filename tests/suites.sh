@@ -9,3 +9,6 @@ suite contract make -s contract
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh
+suite bugs make -s bugs
+suite bugs-real make -s bugs-real
+suite real tests/real/run.sh short
