@@ -217,7 +217,7 @@ static void turn_out(struct shard *s)
     count_all_foreign(s, &ready);
 
     send_put(&s->send, &ready);
-    send_start(&s->send, s->now_ns, &again, &ended);
+    send_start(&s->send, s->now_ns, &again, &release, &ended);
     send_take(&s->send, s->now_ns, &ended, &release, &again);
     wind_down_revoked(s, &release);
     claims_release_put(&s->claims, s->now_ns, &release);

@@ -92,7 +92,8 @@ void claims_tell_end(struct job *job)
     CHECK(job->claim.state == CLAIM_OVER);
     end->attempts = from->attempts;
     end->replay = from->replay;
-    end->detail = NULL;
+    if (from->replay || from->kind != CLAIM_FAILED)
+        end->detail = NULL; /* what was to be told before */
     end->dead_letter = false;
     if (from->time_ms > 0)
         end->settled_at_ms = from->time_ms;

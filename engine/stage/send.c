@@ -68,11 +68,6 @@ static void wait_until(struct job *job, uint64_t due_ns, struct list *out)
 
 /* --- starting ------------------------------------------------------------------------ */
 
-static struct bytes text_of(const char *text)
-{
-    return bytes_of(text ? text : "");
-}
-
 static const char *variable(const Carillon__V1__Event *event, const char *name)
 {
     for (size_t i = 0; i < event->n_variables; i++)
@@ -93,25 +88,25 @@ static void values_of(struct job *job, int64_t now_ms, struct adapter_values *v)
     v->at[VALUE_FROM] = sender && sender->from.size ? sender->from : route->from;
     v->at[VALUE_FROM_NAME] = sender && sender->name.size ? sender->name : route->from_name;
     v->at[VALUE_REPLY_TO] = sender && sender->reply_to.size ? sender->reply_to : route->reply_to;
-    v->at[VALUE_TO_NAME] = text_of(c->event->recipient ? c->event->recipient->name : NULL);
+    v->at[VALUE_TO_NAME] = bytes_of(c->event->recipient ? c->event->recipient->name : NULL);
     v->at[VALUE_SUBJECT] = leg->subject;
     v->at[VALUE_TEXT] = leg->text;
     v->at[VALUE_HTML] = leg->html;
-    v->at[VALUE_EVENT] = text_of(c->event->event_id);
-    v->at[VALUE_TENANT] = text_of(c->event->tenant_id);
-    v->at[VALUE_KIND] = text_of(c->kind->name);
-    v->at[VALUE_CLASS] = text_of(class_name(c->kind->class));
-    v->at[VALUE_CHANNEL] = text_of(channel_name(leg->channel));
-    v->at[VALUE_LOCALE] = text_of(c->event->locale);
-    v->at[VALUE_TRACEPARENT] = text_of(c->event->traceparent);
+    v->at[VALUE_EVENT] = bytes_of(c->event->event_id);
+    v->at[VALUE_TENANT] = bytes_of(c->event->tenant_id);
+    v->at[VALUE_KIND] = bytes_of(c->kind->name);
+    v->at[VALUE_CLASS] = bytes_of(class_name(c->kind->class));
+    v->at[VALUE_CHANNEL] = bytes_of(channel_name(leg->channel));
+    v->at[VALUE_LOCALE] = bytes_of(c->event->locale);
+    v->at[VALUE_TRACEPARENT] = bytes_of(c->event->traceparent);
     if (leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS)
         v->at[VALUE_ENCODING] =
             leg->encoding == CARILLON__V1__ENCODING__ENCODING_UCS2 ? BYTES("ucs2") : BYTES("gsm7");
     if (c->kind->class == CARILLON__V1__CLASS__CLASS_MARKETING)
-        v->at[VALUE_UNSUBSCRIBE_URL] = text_of(variable(c->event, "unsubscribe_url"));
+        v->at[VALUE_UNSUBSCRIBE_URL] = bytes_of(variable(c->event, "unsubscribe_url"));
     if (leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS)
         for (size_t i = 0; i < c->event->n_attachments && i < ADAPTER_MEDIA_MAX; i++)
-            v->media[v->media_count++] = text_of(c->event->attachments[i]->url);
+            v->media[v->media_count++] = bytes_of(c->event->attachments[i]->url);
 }
 
 static enum err render(struct send *send, struct job *job, int64_t now_ms,
@@ -149,6 +144,18 @@ static void fail(struct job *job, enum reason reason, const char *detail)
     job->end.detail = detail;
 }
 
+/* A value of the event would have left its place in the request; or it is too large. */
+static void cannot_be_rendered(struct job *job, const char *field)
+{
+    if (!field) {
+        fail(job, REASON_BAD_REQUEST, "content");
+        return;
+    }
+    job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_DEAD;
+    job->end.reason = REASON_MALFORMED;
+    job->end.detail = field;
+}
+
 /* False: no connection is ready after all. */
 static bool start(struct send *send, struct job *job, uint64_t now_ns, struct list *done)
 {
@@ -169,7 +176,7 @@ static bool start(struct send *send, struct job *job, uint64_t now_ns, struct li
     list_remove(&route->ready, &job->node);
     if (err != ERR_OK) {
         route_unpromise(job);
-        fail(job, REASON_BAD_REQUEST, field ? field : "content");
+        cannot_be_rendered(job, field);
         list_push(done, &job->node);
         return true;
     }
@@ -188,33 +195,47 @@ static bool start(struct send *send, struct job *job, uint64_t now_ns, struct li
 
 static bool is_stale(const struct send *send, const struct job *job, uint64_t now_ns)
 {
+    int64_t now_ms = claims_now_ms(send->options.claims, now_ns);
     return job->claim.state != CLAIM_MINE || /* not written again after a loss of Redis */
            now_ns > job->admitted_ns + send->options.check_ttl_ns ||
-           claims_now_ms(send->options.claims, now_ns) >= job->claim.start_by_ms;
+           now_ms >= job->claim.start_by_ms || now_ms >= job->event->judged.expires_ms;
 }
 
 /* The origin cannot be reached: nothing is claimed for it until it is tried again. */
-static void close_while_unreachable(struct route *route)
+static void close_if_unreachable(struct route *route)
 {
     struct http_origin_stats stats = http_origin_stats(route->account->origin);
     if (stats.ready + stats.busy == 0 && stats.retry_ns > 0)
         route->closed_until_ns = u64_max(route->closed_until_ns, stats.retry_ns);
 }
 
+/* Takes out a job that is not to be started now; false: it is. Behind a closed route a
+ * claim would outlive its lease, so it is given back. */
+static bool sent_back(struct send *send, struct route *route, struct job *job, uint64_t now_ns,
+                      struct list *again, struct list *release)
+{
+    bool stale = is_stale(send, job, now_ns);
+    if (stale)
+        close_if_unreachable(route);
+    bool closed = route->closed_until_ns > now_ns;
+    if (!stale && !closed)
+        return false;
+    list_remove(&route->ready, &job->node);
+    wait_until(job, closed ? route->closed_until_ns : now_ns,
+               closed && job->claim.state == CLAIM_MINE ? release : again);
+    return true;
+}
+
 static void start_of_route(struct send *send, struct route *route, uint64_t now_ns,
-                           struct list *again, struct list *done)
+                           struct list *again, struct list *release, struct list *done)
 {
     struct account *account = route->account;
     if (account->promised > 0)
         http_want(account->origin, account->promised);
     while (route->ready.count > 0) {
         struct job *job = job_of(route->ready.first);
-        if (is_stale(send, job, now_ns)) {
-            close_while_unreachable(route);
-            list_remove(&route->ready, &job->node);
-            wait_until(job, now_ns, again);
+        if (sent_back(send, route, job, now_ns, again, release))
             continue;
-        }
         if (send->free.count == 0 || account->in_flight >= account->in_flight_max ||
             http_ready(account->origin) == 0)
             break;
@@ -230,11 +251,12 @@ static void start_of_route(struct send *send, struct route *route, uint64_t now_
         send->next_ns = u64_min(send->next_ns, now_ns + 50 * NS_PER_MS);
 }
 
-void send_start(struct send *send, uint64_t now_ns, struct list *again, struct list *done)
+void send_start(struct send *send, uint64_t now_ns, struct list *again, struct list *release,
+                struct list *done)
 {
     send->next_ns = UINT64_MAX;
     for (uint32_t i = 0; i < send->options.routes->count; i++)
-        start_of_route(send, &send->options.routes->all[i], now_ns, again, done);
+        start_of_route(send, &send->options.routes->all[i], now_ns, again, release, done);
 }
 
 uint64_t send_next_ns(const struct send *send)
@@ -296,10 +318,13 @@ static void sender_refused(struct send *send, struct job *job, uint64_t now_ns,
                            struct list *release)
 {
     struct route *route = job->route;
-    route->backoff_ns = u64_min(u64_max(2 * route->backoff_ns, REFUSED_FIRST_MS * NS_PER_MS),
-                                REFUSED_LAST_MS * NS_PER_MS);
-    close_route(send, route, now_ns, route->backoff_ns);
-    wait_until(job, now_ns + route->backoff_ns, release);
+    if (route->closed_until_ns <= now_ns) { /* of the calls that were out together the first */
+        route->backoff_ns = u64_min(u64_max(2 * route->backoff_ns, REFUSED_FIRST_MS * NS_PER_MS),
+                                    REFUSED_LAST_MS * NS_PER_MS);
+        close_route(send, route, now_ns, route->backoff_ns);
+    }
+    job->claim.attempts--; /* max_attempts is for answers about the message */
+    wait_until(job, route->closed_until_ns, release);
 }
 
 /* Perhaps accepted: the class decides (design section 5, the ambiguity table). */
@@ -351,7 +376,8 @@ static void judge_verdict(struct send *send, struct job *job, const struct adapt
     case VERDICT_BLOCKED:
     case VERDICT_EXPIRED:
     case VERDICT_BAD_REQUEST:
-        fail(job, reasons[answer->verdict], NULL);
+        fail(job, reasons[answer->verdict],
+             answer->code[0] ? arena_copy(&job->event->arena, bytes_of(answer->code)) : NULL);
         list_push(done, &job->node);
         return;
     case VERDICT_COUNT:
@@ -379,14 +405,13 @@ static void judge_call(struct send *send, struct call *call, uint64_t now_ns, st
 {
     struct job *job = call->job;
     struct http_call *http = &call->http;
-    if (http->first_byte_ns > 0)
-        job->end.sent_at_ms = claims_now_ms(send->options.claims, http->first_byte_ns);
     if (http->response.status == 0 && !http->all_taken) { /* it provably never left */
         metric_add(send->options.metrics, METRIC_CALLS_NOT_SENT, job->route->account->index, 0, 1);
         job->claim.attempts--; /* claim_left counted it: only calls that left count */
         wait_until(job, now_ns + backoff_ns(send, job), release);
         return;
     }
+    job->end.sent_at_ms = claims_now_ms(send->options.claims, http->first_byte_ns);
     struct adapter_answer answer = {.verdict = VERDICT_AMBIGUOUS, .retry_after_ms = -1};
     if (http->response.status != 0)
         adapter_verdict(job->route->account->adapter, &http->response,

@@ -51,8 +51,9 @@ void send_deinit(struct send *send);
 void send_put(struct send *send, struct list *ready);
 
 /* Starts what has connection and slots. `again`: too long since admission, due at once;
- * `done`: cannot be rendered. */
-void send_start(struct send *send, uint64_t now_ns, struct list *again, struct list *done);
+ * `release`: its route closed meanwhile; `done`: cannot be rendered. */
+void send_start(struct send *send, uint64_t now_ns, struct list *again, struct list *release,
+                struct list *done);
 
 /* Judges answers. `done`: with their end; `release`: not accepted, their claim is to be
  * given back before they wait until due_ns; `again`: sent perhaps, allowed once more. */
