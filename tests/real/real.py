@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CARILLON = os.environ.get("CARILLON", os.path.join(ROOT, "build/carillon"))
@@ -200,6 +201,18 @@ class Real:
             **environment})
         self.processes[name].admin_port = port
         return port
+
+    def is_ready(self, name):
+        try:
+            port = self.processes[name].admin_port
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def calls(self):
+        """How many the provider has journalled."""
+        return os.path.getsize(self.path("provider.journal")) // 240
 
     def wait_for(self, what, probe, wait_s):
         end = time.time() + wait_s
