@@ -32,6 +32,16 @@ static void hold_tenants(struct shard *s, struct list *decoded, struct list *hel
     }
 }
 
+static void let_go_of_tenants(struct shard *s, struct event *event)
+{
+    for (struct tenant_hold *hold = event->former_tenants; hold; hold = hold->next)
+        tenants_put(&s->tenants, hold->ref);
+    if (event->tenant_ref)
+        tenants_put(&s->tenants, event->tenant_ref);
+    event->former_tenants = NULL;
+    event->tenant_ref = NULL;
+}
+
 /* An event whose legs are on their way gets the newest settings; what its other jobs still
  * need of the old ones is kept. False: they are being loaded. */
 static bool renew_tenant(struct shard *s, struct event *event)
@@ -42,16 +52,11 @@ static bool renew_tenant(struct shard *s, struct event *event)
     struct tenant_ref *ref = tenants_get(&s->tenants, bytes_of(event->judged.event->tenant_id));
     if (!ref)
         return false;
-    bool kept = true;
-    for (uint32_t i = 0; i < event->judged.leg_count; i++) {
-        struct bytes *address = &event->judged.legs[i].address;
-        const char *copy = arena_copy(&event->arena, *address);
-        kept = kept && copy;
-        if (copy)
-            address->at = copy;
+    struct tenant_hold *hold = arena_take(&event->arena, sizeof *hold);
+    if (hold) { /* else they stay in memory for good: nothing may dangle */
+        *hold = (struct tenant_hold){event->former_tenants, old};
+        event->former_tenants = hold;
     }
-    if (kept) /* else the old ones stay in memory: nothing may dangle */
-        tenants_put(&s->tenants, old);
     event->tenant_ref = ref;
     event->judged.tenant = tenant_of(ref);
     return true;
@@ -82,8 +87,7 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
         }
         event->planned = false;
         job->leg = NULL;
-        tenants_put(&s->tenants, event->tenant_ref);
-        event->tenant_ref = NULL;
+        let_go_of_tenants(s, event);
         list_push(&whole, &event->node);
     }
     hold_tenants(s, &whole, &held);
@@ -93,9 +97,7 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
 /* The event's last job closed: its offset is complete. */
 static void complete(struct shard *s, struct event *event)
 {
-    if (event->tenant_ref)
-        tenants_put(&s->tenants, event->tenant_ref);
-    event->tenant_ref = NULL;
+    let_go_of_tenants(s, event);
     if (event->abandoned)
         consume_abandon(&s->consume, event);
     else
@@ -306,6 +308,7 @@ void shard_turn(struct shard *s)
     }
     metric_set(&s->metrics, METRIC_LAST_TURN, 0, (uint64_t)s->now.ms);
     metric_add(&s->metrics, METRIC_TURNS, 0, 0, 1);
+    metric_observe_us(&s->metrics, METRIC_TURN_SECONDS, 0, (clock_mono_ns() - s->now_ns) / 1000);
     atomic_store_explicit(&s->turn_ms, (uint64_t)s->now.ms, memory_order_relaxed);
 
     loop_wait(s->loop, next_look_ns(s, claims_ns), in_flight(s) >= BUSY_CALLS ? COALESCE : 1);

@@ -178,7 +178,8 @@ static bool open_stages(struct shard *s, char *why)
                                   .claims = &s->claims,
                                   .tenants = &s->tenants,
                                   .jobs = &s->jobs,
-                                  .judge = s->options.rules};
+                                  .judge = s->options.rules,
+                                  .metrics = &s->metrics};
     shard_copy_resend(&is->resend, admit.resend);
     struct send_options send = {.jobs = &s->jobs,
                                 .routes = &s->routes,
@@ -192,16 +193,15 @@ static bool open_stages(struct shard *s, char *why)
                                 .retry_most_ms = is->schedule.retry_most_ms,
                                 .request_max = REQUEST_MAX,
                                 .seed = seed};
-    struct settle_options settle = {.jobs = &s->jobs,
-                                    .sink = s->sink,
-                                    .topic_outcomes = 0,
-                                    .topic_dead = 1,
-                                    .metrics = &s->metrics,
-                                    .format = is->outcomes.format == CONFIG_OUTCOMES_JSON
-                                                  ? OUTCOME_JSON
-                                                  : OUTCOME_PROTOBUF,
-                                    .worker = s->options.worker,
-                                    .address_key = bytes_of(is->rules.address_key)};
+    struct settle_options settle = {
+        .jobs = &s->jobs,
+        .sink = s->sink,
+        .topic_outcomes = 0,
+        .topic_dead = 1,
+        .metrics = &s->metrics,
+        .format = is->outcomes.format == CONFIG_OUTCOMES_JSON ? OUTCOME_JSON : OUTCOME_PROTOBUF,
+        .worker = s->options.worker,
+        .address_key = bytes_of(is->rules.address_key)};
     if (consume_init(&s->consume, &consume) == ERR_OK && admit_init(&s->admit, &admit) == ERR_OK &&
         send_init(&s->send, &send) && settle_init(&s->settle, &settle))
         return true;

@@ -205,6 +205,8 @@ void admit_take(struct admit *admit, uint64_t now_ns, struct list *ready, struct
     look_at_clock(admit, now_ns);
     for (struct list_node *n = list_pop(&admit->answered); n; n = list_pop(&admit->answered)) {
         struct admit_batch *batch = container_of(n, struct admit_batch, node);
+        metric_observe_us(admit->options.metrics, METRIC_REDIS_ROUND_TRIP, 0,
+                          (now_ns - batch->asked_ns) / 1000);
         admit_decide(admit, batch);
         list_push(&admit->idle, n);
     }

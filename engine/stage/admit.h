@@ -8,6 +8,7 @@
  * is 0 then, and what is inside comes out to wait. */
 #pragma once
 
+#include "base/metrics.h"
 #include "domain/judge.h"
 #include "stage/claims.h"
 #include "stage/job.h"
@@ -22,6 +23,7 @@ struct admit_options {
     struct tenants *tenants;
     struct jobs *jobs;
     const struct judge *judge;
+    struct metrics *metrics;
     bool resend[CLASS_COUNT]; /* the policy per class */
 };
 

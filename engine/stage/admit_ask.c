@@ -178,6 +178,7 @@ bool admit_fill(struct admit *admit, struct admit_batch *batch)
     if (batch->entry_count == 0)
         return false;
     ask_state(admit, batch);
+    batch->asked_ns = admit->now_ns;
     return true;
 }
 

@@ -63,6 +63,7 @@ struct admit_batch {
     struct redis_waiter waiter;
     struct admit *admit;
     uint32_t awaited; /* answers */
+    uint64_t asked_ns;
     uint32_t job_count, entry_count, command_count, read_count;
     bool state_known;  /* the reads were answered */
     bool epoch_known;  /* the epoch was, and is the one that counts */

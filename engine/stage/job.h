@@ -63,6 +63,12 @@ struct job_end {
     uint32_t attempts;
 };
 
+/* Legs point into the settings they were judged by, so these are held as long as they. */
+struct tenant_hold {
+    struct tenant_hold *next;
+    struct tenant_ref *ref;
+};
+
 struct event {
     struct list_node node;
     /* where it came from: consume completes (source_partition, epoch, offset) */
@@ -80,12 +86,13 @@ struct event {
     bool large;          /* the block is one of the large ones */
     size_t decoded_used; /* of the arena, after decoding: judging again begins here */
     struct judge_case judged;
-    struct tenant_ref *tenant_ref; /* holds judged.tenant (stage/tenants); NULL: not yet */
-    bool abandoned;                /* a job of it ended silently: its offset stays open */
-    bool planned;                  /* judged.legs are the event's legs, with a job each */
-    bool candidates_asked;         /* admit: claims of what is no leg of it */
-    bool former_asked;             /* admit: l1, the legs of its first admission */
-    struct bytes former;           /* those that settings no longer give; in the arena */
+    struct tenant_ref *tenant_ref;      /* holds judged.tenant (stage/tenants); NULL: not yet */
+    struct tenant_hold *former_tenants; /* settings that legs were judged by earlier */
+    bool abandoned;                     /* a job of it ended silently: its offset stays open */
+    bool planned;                       /* judged.legs are the event's legs, with a job each */
+    bool candidates_asked;              /* admit: claims of what is no leg of it */
+    bool former_asked;                  /* admit: l1, the legs of its first admission */
+    struct bytes former;                /* those that settings no longer give; in the arena */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 };

@@ -54,6 +54,8 @@ static void wait_whole(const struct judge_options *options, struct judge_now now
 {
     struct job *job = only_job(event);
     event->arena.used = event->decoded_used; /* the plan is made anew then */
+    event->former = (struct bytes){0};       /* and so is what admission asked */
+    event->former_asked = event->candidates_asked = false;
     job->judge_again = true;
     job->due_ns = mono_of(now, ms);
     if (job->state == JOB_FRESH)

@@ -9,6 +9,7 @@
 #include "stage/admit.h"
 #include "stage/route.h"
 #include "stage/tenants.h"
+#include "stage_metrics.h"
 #include "stage_world.h"
 
 #define OUTCOME(name) CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_##name
@@ -37,6 +38,8 @@ struct admit_world {
     struct admit admit;
     struct account account;
     struct route route;
+    struct metrics metrics;
+    struct metric_names names;
     uint64_t skew_ns; /* of the clock that admit is told */
     struct list ready, again, done, rejudge;
 };
@@ -90,7 +93,9 @@ static int open_world(void **state)
                                   .claims = &w->claims,
                                   .tenants = &w->tenants,
                                   .jobs = &w->stage.jobs,
-                                  .judge = &w->stage.rules};
+                                  .judge = &w->stage.rules,
+                                  .metrics = &w->metrics};
+    stage_metrics_open(&w->metrics, &w->names);
     for (uint32_t i = 0; i < CLASS_COUNT; i++)
         admit.resend[i] = i != CARILLON__V1__CLASS__CLASS_ALERT;
     if (!w->loop || !w->client || claims_init(&w->claims, &claims) != ERR_OK ||
@@ -127,6 +132,7 @@ static int close_world(void **state)
     close_list(w, &w->done);
     close_list(w, &w->rejudge);
     int in_hand = (int)jobs_in_hand(&w->stage.jobs);
+    metrics_close(&w->metrics);
     redis_close(w->client);
     loop_wait(w->loop, 0, 1);
     admit_deinit(&w->admit);
