@@ -5,6 +5,7 @@
 #include "domain/json.h"
 #include "domain/texts.h"
 #include "domain/why.h"
+#include "say.h"
 
 enum { LINE_MAX_BYTES = 64 * 1024 }; /* 16 legs of less than 3 KiB, and what is cut of ids */
 
@@ -132,17 +133,9 @@ static void say_when(struct writer *w, const struct leg *leg)
         time_write(w, leg->not_before_ms);
     if (leg->decision == DECISION_DEFER)
         write_format(w, ": %s", why_reason(leg->reason));
-    write_literal(w, ". Its zone is ");
-    write_slice(w, leg->zone);
-    write_format(w, " (%s)", why_zone(leg->zone_source));
-}
-
-static void say_form(struct writer *w, const struct leg *leg)
-{
-    write_format(w, ". The text: %s", texts_source_name(leg->template_source));
-    if (leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS)
-        write_format(w, ", %u segment%s %s", leg->segments, leg->segments == 1 ? "" : "s",
-                     why_encoding(leg->encoding));
+    say_zone(w, leg->zone, leg->zone_source);
+    say_form(w, texts_source_name(leg->template_source),
+             leg->channel == CARILLON__V1__CHANNEL__CHANNEL_SMS ? leg->segments : 0, leg->encoding);
 }
 
 static void say_leg(struct writer *w, const struct leg *leg)
@@ -152,15 +145,9 @@ static void say_leg(struct writer *w, const struct leg *leg)
     write_literal(w, " ");
     if (goes(leg)) {
         say_when(w, leg);
-        say_form(w, leg);
     } else {
-        write_format(w, "does not go (%s): %s", why_decision(leg->decision),
-                     why_reason(leg->reason));
-        if (leg->detail && *leg->detail)
-            write_format(w, ", %s", leg->detail);
-        if (leg->refused_by < judge_gate_count)
-            write_format(w, ". Gate %s (\"%s\") says %s", judge_gates[leg->refused_by],
-                         why_gate(leg->refused_by), reason_code(leg->reason));
+        write_format(w, "does not go (%s): ", why_decision(leg->decision));
+        say_refusal(w, reason_code(leg->reason), leg->detail, leg->refused_by);
     }
     write_literal(w, ".\n");
 }

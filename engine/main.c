@@ -9,14 +9,17 @@ static const struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
     const char *help;
 } commands[] = {
+    {"bookings", bookings_main, "what stands of a booking: cancel, confirm, revise"},
     {"check", check_main, "is the config good? prints it, or a sample of it"},
     {"demo", demo_main, "the main job on embedded defaults: Kafka, Redis, providers"},
     {"explain", explain_main, "says what would happen to events, and why"},
+    {"export", export_main, "outcomes of a tenant as CSV"},
     {"run", run_main, "a worker: takes events and sends them until SIGTERM"},
     {"setup", setup_main, "creates missing topics and loads the Redis functions"},
-    {"suppress", suppress_main, "what must not be sent to whom: add, remove"},
+    {"suppress", suppress_main, "what must not be sent to whom: add, remove, list, import"},
     {"tenants", tenants_main, "settings of tenants: put, get"},
     {"version", version_main, "version and the libraries in use"},
+    {"why", why_main, "what happened to an event, and why; counts of outcomes"},
 };
 
 static void usage(FILE *out)

@@ -19,6 +19,8 @@ enum { CLASSES_MAX = CARILLON__V1__CLASS__CLASS_ALERT + 1, KEY_MAX = 64 + 1 + 26
 static const char usage[] =
     "usage: carillon suppress add|remove --config FILE --tenant T (--address A | --customer ID)\n"
     "                         [--opted-out] [--blocked] [--class K]... [--reason TEXT]\n"
+    "       carillon suppress list --config FILE --tenant T [--address A | --customer ID]\n"
+    "       carillon suppress import --config FILE [--from-line N] RECIPIENTS\n"
     "\n"
     "  --address A   a number (+33612345678) or an e-mail address\n"
     "  --customer ID a customer of the tenant\n"
@@ -224,6 +226,10 @@ static bool write_all(const struct config *config, const struct wishes *w, struc
 int suppress_main(int argc, char **argv)
 {
     struct wishes w = {0};
+    if (argc > 1 && strcmp(argv[1], "list") == 0)
+        return suppress_list_main(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "import") == 0)
+        return suppress_import_main(argc - 1, argv + 1);
     bool read = read_options(argc, argv, &w);
     const char *wrong = read && !w.help ? judge(&w) : NULL;
     if (wrong)
