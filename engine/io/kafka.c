@@ -36,6 +36,7 @@ const struct kafka_forbidden kafka_forbidden[] = {
     {"group.protocol", "a group cannot slide from one protocol to the other"},
     {"group.instance.id", "every shard needs one of its own"},
     {"max.poll.interval.ms", "the worker polls each turn; a watchdog of its own sees a dead one"},
+    {"topic.metadata.refresh.interval.ms", "new topics and partitions must be seen soon"},
     {"enable.partition.eof", "it is of no use here"},
     {"allow.auto.create.topics", "`carillon setup` creates topics, with the right settings"},
     {"check.crcs", "a damaged record must not become a message"},

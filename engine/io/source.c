@@ -80,6 +80,7 @@ static rd_kafka_conf_t *source_conf(const struct source_options *options, char w
         {"fetch.max.bytes", "8388608"},
         {"check.crcs", "true"},
         {"allow.auto.create.topics", "false"},
+        {"topic.metadata.refresh.interval.ms", "10000"}, /* new topics and partitions are seen */
         {"enable.partition.eof", options->ends ? "true" : "false"},
         {"fetch.queue.backoff.ms", rd_kafka_version() >= 0x02020000 ? "50" : NULL},
     };

@@ -78,6 +78,7 @@ static int set_up(void **state)
                                         .settings = &compact,
                                         .setting_count = 1};
         assert_int_equal(topics_create(topics, &wish, 10000, why), ERR_OK);
+        await_topic(topics, name);
         s->found.marks = realloc(s->found.marks, (size_t)(i + 1) * PARTITIONS * sizeof(char *));
         for (int p = 0; p < PARTITIONS; p++) {
             char *mark = malloc(strlen(name) + 12);

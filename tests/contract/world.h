@@ -71,6 +71,17 @@ static inline const char *fresh_name(struct world *w, const char *stem)
     return name;
 }
 
+/* Brokers tell a new topic a little later. */
+static inline void await_topic(struct topics *topics, const char *name)
+{
+    struct topic_found found;
+    char why[KAFKA_WHY_SIZE];
+    for (uint64_t until = patience(); !topics_find(topics, name, &found); poll(NULL, 0, 10)) {
+        assert_true(clock_mono_ns() < until);
+        assert_int_equal(topics_read(topics, 5000, why), ERR_OK);
+    }
+}
+
 static inline const char *fresh_topic_with(struct world *w, uint32_t partitions,
                                            const struct kafka_property *settings, uint32_t count)
 {
@@ -88,6 +99,7 @@ static inline const char *fresh_topic_with(struct world *w, uint32_t partitions,
                                     .settings = settings,
                                     .setting_count = count};
     assert_int_equal(topics_create(topics, &wish, 10000, why), ERR_OK);
+    await_topic(topics, name);
     topics_close(topics);
     return name;
 }
