@@ -28,7 +28,7 @@
 
 enum {
     COUNT_DEFAULT = 10000,
-    RATE = 1000,       /* messages written a second */
+    RATE = 1250,       /* messages written a second */
     TWICE_AFTER = 100, /* messages until a record comes a second time */
     PARTITIONS_LEAST = 8,
     PARTITIONS_MAX = 128,
@@ -38,12 +38,13 @@ enum {
     PARTITION_BYTES = 4 * 1024 * 1024,
     TICK_MS = 10,
     READY_MS = 30 * 1000, /* patience */
+    FIRST_MS = 500,       /* from ready to the first message: consumers look for their start */
     STALL_MS = 20 * 1000,
     EXIT_WRONG = 1, /* the books do not add up */
 };
 
 struct demo {
-    uint32_t count;
+    uint32_t count, records; /* some come twice */
     bool keep;
     sigset_t signals;
     int signal; /* the one that ends it; 0: none */
@@ -54,7 +55,7 @@ struct demo {
     uint32_t partitions;
     struct zones *zones;
     struct sample sample;
-    struct sample_record records[SAMPLE_FACTS_MAX];
+    struct sample_record made[SAMPLE_FACTS_MAX];
 
     struct sink *sink;
     uint64_t put, acked, lost;
@@ -149,14 +150,14 @@ static bool put_record(struct demo *d, const struct sample_record *record)
 static bool put_state(struct demo *d)
 {
     for (uint32_t i = 0; i < sample_tenant_count(); i++) {
-        sample_tenant(i, d->records);
-        if (!put_record(d, d->records))
+        sample_tenant(i, d->made);
+        if (!put_record(d, d->made))
             return false;
     }
     for (uint32_t i = 0; i < d->count; i++) {
-        uint32_t facts = sample_facts(i, d->records);
+        uint32_t facts = sample_facts(i, d->made);
         for (uint32_t fact = 0; fact < facts; fact++)
-            if (!put_record(d, &d->records[fact]))
+            if (!put_record(d, &d->made[fact]))
                 return false;
     }
     while (d->acked < d->put)
@@ -167,8 +168,8 @@ static bool put_state(struct demo *d)
 
 static bool put_event(struct demo *d, uint32_t index)
 {
-    sample_event(&d->sample, index, clock_wall_ms(), d->records);
-    return put_record(d, d->records);
+    sample_event(&d->sample, index, clock_wall_ms(), d->made);
+    return put_record(d, d->made);
 }
 
 /* Message `at` in turn, and what comes a second time. */
@@ -222,7 +223,44 @@ static bool load_config(struct demo *d)
     return d->config ? true : give_up(d, "the demo's own config is refused");
 }
 
-static bool open_topics(struct demo *d)
+struct topic {
+    struct demo *demo;
+    const char *name;
+    pthread_t thread;
+    enum err err;
+};
+
+static void *make_topic(void *context)
+{
+    struct topic *topic = context;
+    topic->err = kafka_mock_topic(topic->demo->mock, topic->name, topic->demo->partitions);
+    return NULL;
+}
+
+/* All at once: the mock cluster looks at such wishes once a second. */
+static bool make_topics(struct demo *d)
+{
+    enum { COUNT = SAMPLE_TOPIC_COUNT + 2 };
+    struct topic topics[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        topics[i] = (struct topic){.demo = d,
+                                   .name = i < SAMPLE_TOPIC_COUNT    ? sample_topic_names[i]
+                                           : i == SAMPLE_TOPIC_COUNT ? "carillon.outcomes"
+                                                                     : "carillon.dead",
+                                   .err = ERR_REFUSED};
+        if (pthread_create(&topics[i].thread, NULL, make_topic, &topics[i]) != 0)
+            return give_up(d, "no thread for a topic"); /* the process ends */
+    }
+    bool good = true;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        pthread_join(topics[i].thread, NULL);
+        if (topics[i].err != ERR_OK)
+            good = give_up(d, "the mock cluster makes no topic %s", topics[i].name);
+    }
+    return good;
+}
+
+static bool open_kafka(struct demo *d)
 {
     char why[KAFKA_WHY_SIZE] = "";
     uint32_t needed = (d->count + PARTITION_MESSAGES - 1) / PARTITION_MESSAGES;
@@ -230,12 +268,8 @@ static bool open_topics(struct demo *d)
     d->mock = kafka_mock_open(1, why);
     if (!d->mock)
         return give_up(d, "kafka: %s", why);
-    for (uint32_t i = 0; i < SAMPLE_TOPIC_COUNT; i++)
-        if (kafka_mock_topic(d->mock, sample_topic_names[i], d->partitions) != ERR_OK)
-            return give_up(d, "the mock cluster makes no topic %s", sample_topic_names[i]);
-    if (kafka_mock_topic(d->mock, "carillon.outcomes", d->partitions) != ERR_OK ||
-        kafka_mock_topic(d->mock, "carillon.dead", d->partitions) != ERR_OK)
-        return give_up(d, "the mock cluster makes no topic of outcomes");
+    if (!make_topics(d))
+        return false;
     const struct sink_options sink = {
         .kafka = {.bootstrap = kafka_mock_bootstrap(d->mock), .client_id = "carillon-demo"},
         .topics = sample_topic_names,
@@ -250,7 +284,7 @@ static bool open_all(struct demo *d)
     char why[SETUP_WHY_SIZE] = "";
     if (!parts_open(&d->parts, d->why))
         return false;
-    if (!open_topics(d) || !load_config(d))
+    if (!open_kafka(d) || !load_config(d))
         return false;
     if (!setup_functions(d->config, why))
         return give_up(d, "redis: %s", why);
@@ -291,6 +325,10 @@ static bool run_worker(struct demo *d)
             return give_up(d, "the worker does not become ready: %.400s", why);
         else if (!tick(d))
             return false;
+    until_ns = clock_mono_ns() + FIRST_MS * NS_PER_MS;
+    while (clock_mono_ns() < until_ns)
+        if (!tick(d))
+            return false;
     return true;
 }
 
@@ -309,7 +347,7 @@ static void show_now(struct demo *d, struct show_counts *counts)
 {
     uint64_t now_ns = clock_mono_ns();
     show_read(d->worker, counts);
-    show_progress(&d->show, now_ns, (double)(now_ns - d->began_ns) / 1e9, d->count, counts);
+    show_progress(&d->show, now_ns, (double)(now_ns - d->began_ns) / 1e9, d->records, counts);
 }
 
 static bool put_events(struct demo *d)
@@ -470,8 +508,11 @@ int demo_main(int argc, char **argv)
     sigaddset(&d->signals, SIGINT);
     sigaddset(&d->signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &d->signals, NULL); /* before any thread: they inherit it */
+    d->records = d->count;
+    for (uint32_t i = 0; i < d->count; i++)
+        d->records += sample_comes_twice(i);
     d->show = show_open(stdout);
-    fprintf(d->show.out, "carillon demo: the messages of %u bookings, %u a second, 2 shards\n",
+    fprintf(d->show.out, "carillon demo: messages of %u bookings, %u a second, 2 shards\n",
             d->count, RATE);
     fflush(d->show.out);
     exit_code = run(d);

@@ -187,8 +187,8 @@ static bool open_provider(struct parts *parts, const char *folder, char why[PART
         return fail(why, program, "is missing: run `make`");
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return fail(why, "pipe", strerror(errno));
-    const char *const argv[] = {program, "provider", "--port",   "0", "--latency",
-                                "5",     "--fault",  "429=0.01", NULL};
+    const char *const argv[] = {program, "provider", "--port",    "0", "--latency",
+                                "5",     "--fault",  "429=0.001", NULL};
     parts->provider = start(parts, argv, pipes[1], "provider.log");
     close(pipes[1]);
     parts->provider_out = pipes[0];
