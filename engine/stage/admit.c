@@ -90,13 +90,13 @@ static void put(struct admit *admit, uint64_t now_ns, struct list *jobs)
     look_at_clock(admit, now_ns);
     for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
         struct job *job = job_of(n);
-        bool holds = job->claim_ready && job->claim.held;
+        bool binds = job->claim_ready && claim_binds(&job->claim);
         if (job->state != JOB_ADMITTING)
             job_enter(admit->options.jobs, job, JOB_ADMITTING);
         admit->pending++;
         if (!open)
             admit_wait(admit, job, WAIT_REDIS, ADMIT_LOST_MS);
-        else if (job->event->revoked && !holds)
+        else if (job->event->revoked && !binds)
             admit_wait(admit, job, WAIT_REDIS, 0);
         else
             enter(admit, job);
@@ -193,8 +193,10 @@ void admit_done(struct admit *admit, struct job *job)
 
 void admit_rejudge(struct admit *admit, struct job *job)
 {
+    struct event *event = job->event;
     job->end = (struct job_end){0};
-    job->event->candidates_asked = false; /* its legs may become others */
+    event->candidates_asked = false; /* its legs may become others */
+    event->judged.refused = false;
     job_enter(admit->options.jobs, job, JOB_JUDGED);
     out(admit, job, &admit->rejudge);
 }

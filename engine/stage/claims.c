@@ -120,6 +120,19 @@ void claims_tell_end(struct job *job)
 
 /* --- asking -------------------------------------------------------------------------- */
 
+/* An end of this worker's: written again, should Redis lose it. */
+static void keep_end(struct claims *c, const struct claim *claim, uint64_t now_ns)
+{
+    if (claim->state != CLAIM_OVER || !claim->end.written)
+        return;
+    char value[CLAIM_VALUE_MAX];
+    struct writer w = writer_of(value, sizeof value);
+    struct claim_world world = claims_world(c, now_ns);
+    claim_write_end(claim, &w);
+    tail_keep(c, now_ns, (struct bytes){claim->key, CLAIM_KEY_SIZE}, writer_bytes(&w),
+              claim_ttl_ms(claim, &world));
+}
+
 /* The goal is reached, or the claim waits: where the job goes now. */
 static void reached(struct claims *c, struct job *job, uint64_t now_ns)
 {
@@ -139,14 +152,7 @@ static void reached(struct claims *c, struct job *job, uint64_t now_ns)
         list_push(&c->released, &job->node);
         return;
     case CLAIM_OVER:
-        if (claim->end.written) {
-            char value[CLAIM_VALUE_MAX];
-            struct writer w = writer_of(value, sizeof value);
-            struct claim_world world = claims_world(c, now_ns);
-            claim_write_end(claim, &w);
-            tail_keep(c, now_ns, (struct bytes){claim->key, CLAIM_KEY_SIZE}, writer_bytes(&w),
-                      claim_ttl_ms(claim, &world));
-        }
+        keep_end(c, claim, now_ns);
         if (job->state != JOB_SETTLING)
             job_enter(c->jobs, job, JOB_SETTLING);
         claims_tell_end(job);
@@ -256,6 +262,8 @@ void claims_settle_put(struct claims *c, uint64_t now_ns, struct list *jobs)
         struct job *job = job_of(n);
         CHECK(job->state == JOB_SETTLING);
         if (is_settled(job)) {
+            if (job->claim_ready)
+                keep_end(c, &job->claim, now_ns); /* admission wrote it, taking over */
             list_push(&c->settled, n);
             continue;
         }
