@@ -61,8 +61,7 @@ static bool tell_dead(struct settle *settle, struct job *job, int64_t now_ms)
         settle_dead_headers(job, now_ms, &headers);
         struct bytes key = job->cut == CUT_HEADERS ? (struct bytes){0} : record->key;
         /* A null value was the fault, not a wish to delete. */
-        struct bytes value =
-            job->cut > CUT_NOTHING || !record->value.at ? BYTES("") : record->value;
+        struct bytes value = job->cut > CUT_NOTHING ? BYTES("") : record->value; /* null stays */
         enum err err = sink_put(settle->options.sink, settle->options.topic_dead,
                                 SINK_PARTITION_BY_KEY, key, value, headers.at, headers.count, job);
         if (err != ERR_TOO_LARGE || !cut_more(job))
