@@ -64,7 +64,7 @@ struct admit_batch {
     struct admit *admit;
     uint32_t awaited; /* answers */
     uint64_t asked_ns;
-    uint32_t job_count, entry_count, command_count, read_count;
+    uint32_t entry_count, command_count, read_count;
     bool state_known;  /* the reads were answered */
     bool epoch_known;  /* the epoch was, and is the one that counts */
     bool epoch_other;  /* it is not */
