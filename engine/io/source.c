@@ -324,6 +324,7 @@ void source_assign(struct source *source, const struct source_partition *partiti
         }
     }
     rd_kafka_assign(source->rk, list); /* refuses only what a rebalance event never holds */
+    rd_kafka_resume_partitions(source->rk, list); /* a pause outlives a revocation in librdkafka */
     rd_kafka_topic_partition_list_destroy(list);
     if (source->assigning)
         drop_assigning(source);

@@ -187,6 +187,27 @@ static void a_paused_partition_goes_on_where_it_was_and_a_sought_one_where_told(
     leave(source);
 }
 
+/* librdkafka keeps a pause over a revocation: the partition would be silent for ever. */
+static void a_partition_that_was_paused_when_it_was_revoked_reads_when_it_comes_back(void **state)
+{
+    struct world *w = *state;
+    const struct source_topic topic = {fresh_topic(w, 2), false};
+    const struct source_partition both[] = {{.partition = 0}, {.partition = 1}};
+    const char *group = fresh_name(w, "group");
+    put_numbers(w, topic.name, 0, 0, 1);
+    put_numbers(w, topic.name, 1, 0, 1);
+    struct source *one = source_of(w, group, &topic, 1);
+    assert_int_equal(take_up(one), 2);
+    source_pause(one, both, 2);
+    struct source *two = source_of(w, group, &topic, 1);
+    await(one, SOURCE_MAIN, SOURCE_REVOKED);
+    source_unassign(one);
+    assert_int_equal(take_up(one), 1);
+    await(one, SOURCE_MAIN, SOURCE_RECORD);
+    leave(two);
+    leave(one);
+}
+
 static void committed_offsets_that_cannot_be_read_are_asked_again(void **state)
 {
     struct world *w = *state;
@@ -378,6 +399,7 @@ int main(void)
         ON(real, a_second_member_gets_its_share_once_the_first_has_let_go),
         ON(mock, a_paused_partition_goes_on_where_it_was_and_a_sought_one_where_told),
         ON(real, a_paused_partition_goes_on_where_it_was_and_a_sought_one_where_told),
+        ON(real, a_partition_that_was_paused_when_it_was_revoked_reads_when_it_comes_back),
         ON(mock, committed_offsets_that_cannot_be_read_are_asked_again),
         ON(mock, a_commit_of_an_old_generation_is_refused),
         ON(mock, what_no_broker_would_take_is_refused_at_once),
