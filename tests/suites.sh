@@ -9,6 +9,7 @@ suite contract make -s contract
 suite tidy tests/tidy.sh
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh
+suite demo tests/demo.py
 suite bugs make -s bugs
 suite bugs-real make -s bugs-real
 suite real tests/real/run.sh short
