@@ -22,6 +22,8 @@
 #include "stage/settle.h"
 #include "stage/tenants.h"
 
+#include <pthread.h>
+
 enum { SHARD_WHY_SIZE = 256 };
 
 struct shard_options {
@@ -74,11 +76,13 @@ struct shard {
     const struct config *_Atomic live;
     const struct judge *_Atomic live_rules;
 
-    _Atomic bool stopping;          /* drain: no more records are taken */
-    _Atomic bool drained;           /* nothing is in hand, the group was left */
-    _Atomic uint64_t turn_ms;       /* wall time of the last turn; for /livez */
-    char ready_why[SHARD_WHY_SIZE]; /* guarded by ready_seq, odd while being written */
-    _Atomic uint32_t ready_seq;
+    _Atomic bool stopping;    /* drain: no more records are taken */
+    _Atomic bool drained;     /* nothing is in hand, the group was left */
+    _Atomic uint64_t turn_ms; /* wall time of the last turn; for /livez */
+    uint64_t unready_ns;      /* not ready since; 0: ready */
+    bool unready_said;
+    pthread_mutex_t ready_lock; /* the admin thread asks */
+    char ready_why[SHARD_WHY_SIZE];
 };
 
 /* False: `why` says why; nothing is left open. Waits for nobody. */

@@ -1,9 +1,12 @@
 /* What a shard shows of itself: gauges, and whether it is ready. */
 #include "shard_parts.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdatomic.h>
+
+#define UNREADY_NEWS_NS (3 * NS_PER_S)
 
 static void write_partition_gauges(struct shard *s)
 {
@@ -66,6 +69,26 @@ void shard_write_gauges(struct shard *s)
     write_partition_gauges(s);
 }
 
+/* A line when it becomes ready, and when it has not been for a while: starting up and a
+ * rebalance are no news. */
+static void say_readiness(struct shard *s, const char *why)
+{
+    if (why[0] == '\0') {
+        if (s->unready_ns > 0 || s->ready_why[0])
+            log_event(LOG_INFO, "ready", "shard=%u", s->options.index);
+        s->unready_ns = 0;
+        s->unready_said = false;
+        return;
+    }
+    if (s->unready_ns == 0)
+        s->unready_ns = s->now_ns;
+    if (s->unready_said || s->now_ns < s->unready_ns + UNREADY_NEWS_NS)
+        return;
+    s->unready_said = true;
+    log_event(LOG_WARN, "not_ready", "shard=%u since_ms=%llu why=\"%s\"", s->options.index,
+              (unsigned long long)((s->now_ns - s->unready_ns) / NS_PER_MS), why);
+}
+
 void shard_tell_readiness(struct shard *s)
 {
     char why[SHARD_WHY_SIZE] = "";
@@ -79,22 +102,15 @@ void shard_tell_readiness(struct shard *s)
                      kafka.error[0] ? kafka.error : "no broker answers");
     else if (s->consume.state != CONSUME_RUNNING)
         write_format(&w, "%skafka: no partitions assigned", w.size ? "; " : "");
-    if (strcmp(why, s->ready_why) == 0)
-        return;
-    if (why[0])
-        log_event(LOG_WARN, "not_ready", "shard=%u why=\"%s\"", s->options.index, why);
-    else
-        log_event(LOG_INFO, "ready", "shard=%u", s->options.index);
-    atomic_fetch_add(&s->ready_seq, 1);
+    say_readiness(s, why);
+    pthread_mutex_lock(&s->ready_lock);
     memcpy(s->ready_why, why, sizeof why);
-    atomic_fetch_add(&s->ready_seq, 1);
+    pthread_mutex_unlock(&s->ready_lock);
 }
 
 void shard_ready(struct shard *s, char out[SHARD_WHY_SIZE])
 {
-    uint32_t seq;
-    do {
-        seq = atomic_load(&s->ready_seq);
-        memcpy(out, s->ready_why, SHARD_WHY_SIZE);
-    } while ((seq & 1) || atomic_load(&s->ready_seq) != seq);
+    pthread_mutex_lock(&s->ready_lock);
+    memcpy(out, s->ready_why, SHARD_WHY_SIZE);
+    pthread_mutex_unlock(&s->ready_lock);
 }

@@ -217,6 +217,8 @@ bool shard_open(struct shard *s, const struct shard_options *options, char why[S
                         .live_rules = options->rules};
     const struct config_worker *is = &options->config->is.worker;
     why[0] = '\0';
+    pthread_mutex_init(&s->ready_lock, NULL);
+    snprintf(s->ready_why, sizeof s->ready_why, "starting");
     if (!metrics_open(&s->metrics, options->metric_names) ||
         !jobs_open(&s->jobs, (uint32_t)is->jobs_max, (uint32_t)is->large_events_max)) {
         snprintf(why, SHARD_WHY_SIZE, "no memory for %u jobs", (unsigned)is->jobs_max);
