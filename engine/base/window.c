@@ -198,7 +198,7 @@ static enum err runs_walk(struct window *w, const uint8_t *runs, size_t size, bo
 {
     int64_t at = w->low;
     for (size_t used = 0; used < size;) {
-        uint32_t open, done;
+        uint32_t open = 0, done = 0;
         enum err err = varint_take(runs, size, &used, &open);
         if (err == ERR_OK)
             err = varint_take(runs, size, &used, &done);
