@@ -17,6 +17,7 @@ enum {
     TAKE_MAX = 512,             /* records of a lane and turn */
     COMPLETE_MAX = 10000,       /* then a commit does not wait for its time */
     PAUSE_LEAST_MS = 1000,      /* a partition is not toggled more often */
+    ASKED_MS = 100,             /* commits that are asked for follow no closer */
     COMMIT_PATIENCE_MS = 60000, /* librdkafka answers before; if not, ask again */
     REVOKE_PATIENCE_MS = 3000,  /* for the last commit; others wait for us meanwhile */
 };
@@ -368,7 +369,7 @@ static void serve_commits(struct consume *consume)
     uint64_t waited_ns = consume->now_ns - consume->commit_ns;
     if (consume->commit_out && waited_ns < COMMIT_PATIENCE_MS * NS_PER_MS)
         return;
-    if (consume->commit_asked ||
+    if ((consume->commit_asked && waited_ns >= ASKED_MS * NS_PER_MS) ||
         (consume->dirty && (consume->complete_count >= COMPLETE_MAX ||
                             waited_ns >= consume->options.commit_interval_ms * NS_PER_MS)))
         commit(consume);
