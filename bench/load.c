@@ -114,7 +114,7 @@ static int run(struct load *l)
     double achieved = seconds > 0 ? (double)l->count / seconds : l->rate;
     kafka_out_close(l->out, (int)l->settle_ms);
     bool written = fclose(l->journal) == 0;
-    bool behind = achieved < 0.99 * l->rate && l->count > l->rate;
+    bool behind = achieved < 0.99 * l->rate && (double)l->count > l->rate;
     printf("{\"produced\":%" PRIu64 ",\"acked\":%" PRIu64 ",\"unacked\":%" PRIu64
            ",\"seconds\":%.3f,\"rate\":%.1f,\"offered\":%.1f,\"late_events\":%" PRId64
            ",\"behind_ms_max\":%" PRId64 ",\"fell_behind\":%s}\n",

@@ -20,5 +20,6 @@ suite() { # name, command...
 }
 
 . tests/suites.sh
+[ -z "${CI_CHECKS:-}" ] || . tests/checks.sh
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

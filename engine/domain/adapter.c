@@ -172,7 +172,7 @@ static struct bytes fixed_text(struct compiler *c, const char *source, const cha
     struct adapter_text text = compile_text(c, ENCODE_HEADER, source, path);
     if (!c->failed && (text.count != 1 || text.pieces[0].kind != PIECE_LITERAL))
         compile_fail(c, path, "must be given, and name nothing but credentials");
-    return c->failed ? (struct bytes){0} : text.pieces[0].text;
+    return c->failed ? BYTES("") : text.pieces[0].text;
 }
 
 static void compile_auth(struct compiler *c)

@@ -71,7 +71,7 @@ void when_find_zones(const struct judging *j)
         Carillon__V1__ZoneSource source;
     } chain[] = {
         {bytes_of(j->to->zone), CARILLON__V1__ZONE_SOURCE__ZONE_SOURCE_PROFILE},
-        {j->tenant->location_zone ? (struct bytes){0} : bytes_of(j->to->booking_zone),
+        {j->tenant->location_zone ? BYTES("") : bytes_of(j->to->booking_zone),
          CARILLON__V1__ZONE_SOURCE__ZONE_SOURCE_BOOKING},
         {location, CARILLON__V1__ZONE_SOURCE__ZONE_SOURCE_LOCATION},
         {j->tenant->zone, CARILLON__V1__ZONE_SOURCE__ZONE_SOURCE_TENANT},

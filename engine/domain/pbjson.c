@@ -25,7 +25,7 @@ void pb_write_enum(struct writer *w, const ProtobufCEnumDescriptor *type, int va
     const char *name = found->name + prefix_size(type);
     char text[64];
     size_t size = 0;
-    for (; name[size] && size < sizeof text; size++)
+    for (; size < sizeof text && name[size]; size++)
         text[size] = lower(name[size]);
     write_bytes(w, text, size);
 }

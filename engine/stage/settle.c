@@ -59,7 +59,7 @@ static bool tell_dead(struct settle *settle, struct job *job, int64_t now_ms)
     for (;;) {
         struct settle_dead_headers headers;
         settle_dead_headers(job, now_ms, &headers);
-        struct bytes key = job->cut == CUT_HEADERS ? (struct bytes){0} : record->key;
+        struct bytes key = job->cut == CUT_HEADERS ? BYTES("") : record->key;
         /* A null value was the fault, not a wish to delete. */
         struct bytes value = job->cut > CUT_NOTHING ? BYTES("") : record->value; /* null stays */
         enum err err = sink_put(settle->options.sink, settle->options.topic_dead,

@@ -20,8 +20,8 @@ static void a_number_is_a_plus_and_7_to_15_digits_the_first_no_zero(void **state
                                       "+3361234567a",
                                       "++33612345678",
                                       "+33612345678 ",
-                                      "\xef\xbc\x8b"
-                                      "33612345678",
+                                      ("\xef\xbc\x8b"
+                                       "33612345678"),
                                       "+3361234567\xd9\xa3"};
     for (size_t i = 0; i < countof(good); i++)
         assert_true(address_number_valid(bytes_of(good[i])));
