@@ -7,6 +7,7 @@ suite explain tests/explain_cli.py
 suite explain-model tests/explain_model.py
 suite contract make -s contract
 suite tidy tests/tidy.sh
+suite alerts tests/alerts.sh
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh
 suite demo tests/demo.py
