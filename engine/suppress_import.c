@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 enum {
-    DOCUMENTS_MAX = 1024, /* of a batch */
+    DOCUMENTS_MAX = 2048, /* of a batch */
     ASPECTS = 8,
     POSTS_OF_ONE = 2 * ASPECTS, /* of a document that speaks of an address and a customer */
     DOCUMENT_ROOM = 256 * 1024,
