@@ -2,11 +2,13 @@
 """The commands that look into topics and write what stands of bookings and recipients, on a
 real Kafka and Redis (KAFKA_BOOTSTRAP, REDIS_PORT). Prints `ok` or `not ok` and the sentence."""
 
+import atexit
 import csv
 import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ BROKERS = os.environ["KAFKA_BOOTSTRAP"]
 REDIS = os.environ["REDIS_PORT"]
 PREFIX = f"ops{os.getpid()}."
 FOLDER = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, FOLDER, True)
 PARTITIONS = 3
 
 
@@ -69,8 +72,8 @@ def produce(topic, rows, *flags):
 
 
 def outcome(event_id, leg=None, offset=1, settled_at="2026-11-20T10:00:00.000Z", **more):
-    row = {"event_id": event_id, "leg_id": leg or f"leg of {event_id}", "tenant_id": "salon", "kind": "reminder",
-           "class": "reminder", "channel": "sms", "outcome": "sent", "attempts": 1,
+    row = {"event_id": event_id, "leg_id": leg or f"leg of {event_id}", "tenant_id": "salon",
+           "kind": "reminder", "class": "reminder", "channel": "sms", "outcome": "sent", "attempts": 1,
            "settled_at": settled_at,
            "origin": {"topic": "carillon.events", "partition": 0, "offset": str(offset)}, **more}
     return event_id, json.dumps({key: value for key, value in row.items() if value is not None})
@@ -139,7 +142,8 @@ def each_leg_of_an_event_is_found_in_either_form():
     kcat("-P", "-t", PREFIX + "carillon.outcomes", "-k", "evt-bad", "-X",
          "partitioner=murmur2_random", "proto/golden/outcome-dead.pb")
     ran = run("why", "two-legs")
-    assert ran.code == 0 and ran.out.startswith("two-legs (reminder, reminder) of tenant salon"), ran
+    assert ran.code == 0, ran
+    assert ran.out.startswith("two-legs (reminder, reminder) of tenant salon"), ran
     assert "  sms was sent over route fr (twilio); the provider calls it SM9" in ran.out, ran
     assert "  email did not go (suppressed): the recipient unsubscribed" in ran.out, ran
     assert "outcomes in partition" in ran.err and ran.err.startswith("read "), ran
@@ -302,7 +306,8 @@ def what_the_followers_mark_covers_is_taken_from_redis():
 
 
 def bookings_that_make_no_sense_are_usage():
-    for arguments in (["cancel"], ["cancel", "--tenant", "t"], ["erase", "--tenant", "t", "--booking", "b"],
+    for arguments in (["cancel"], ["cancel", "--tenant", "t"],
+                      ["erase", "--tenant", "t", "--booking", "b"],
                       ["revise", "--tenant", "t", "--booking", "b"],
                       ["revise", "--tenant", "t", "--booking", "b", "--revision", "new"],
                       ["cancel", "--tenant", "a/b", "--booking", "b"]):

@@ -49,7 +49,7 @@ for program in "$@"; do
     run_one "$program" "$program.log"
     count "$(basename "$program")" "$program.log"
 done
-for script in tests/contract/*_test.sh; do
+for script in tests/contract/*_test.sh tests/contract/*_test.py; do
     [ -e "$script" ] || continue
     log="$dir/$(basename "$script").log"
     timeout "${CONTRACT_TIMEOUT:-180}" "$script" >"$log" 2>&1
