@@ -5,12 +5,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
+#include "demo_kafka.h"
 #include "demo_parts.h"
 #include "demo_sample.h"
 #include "demo_show.h"
 #include "domain/zones.h"
-#include "io/kafka_mock.h"
-#include "io/sink.h"
 #include "setup.h"
 #include "worker.h"
 
@@ -30,12 +29,6 @@ enum {
     COUNT_DEFAULT = 10000,
     RATE = 1250,       /* messages written a second */
     TWICE_AFTER = 100, /* messages until a record comes a second time */
-    PARTITIONS_LEAST = 8,
-    PARTITIONS_MAX = 128,
-    /* The mock cluster silently drops what is beyond 5 MiB of a partition. A message takes
-     * under 1 KiB, its outcomes under 4 KiB. */
-    PARTITION_MESSAGES = 768,
-    PARTITION_BYTES = 4 * 1024 * 1024,
     TICK_MS = 10,
     READY_MS = 30 * 1000, /* patience */
     FIRST_MS = 500,       /* from ready to the first message: consumers look for their start */
@@ -51,16 +44,10 @@ struct demo {
     char why[PARTS_WHY_SIZE + 128];
 
     struct parts parts;
-    struct kafka_mock *mock;
-    uint32_t partitions;
+    struct demo_kafka kafka;
     struct zones *zones;
     struct sample sample;
     struct sample_record made[SAMPLE_FACTS_MAX];
-
-    struct sink *sink;
-    uint64_t put, acked, lost;
-    uint64_t bytes[SAMPLE_TOPIC_COUNT][PARTITIONS_MAX];
-    bool full;
 
     struct findings findings;
     struct config *config;
@@ -88,33 +75,14 @@ static bool give_up(struct demo *d, const char *format, ...)
 
 /* --- time passes ------------------------------------------------------------------------- */
 
-struct put { /* what a report is about */
-    uint32_t topic, size;
-};
-
-static void on_report(const struct sink_report *report, void *context)
-{
-    struct demo *d = context;
-    struct put *put = report->opaque;
-    if (report->err != ERR_OK) {
-        d->lost++;
-    } else {
-        uint64_t *bytes = &d->bytes[put->topic][report->partition];
-        d->full = d->full || (*bytes += put->size) > PARTITION_BYTES;
-        d->acked++;
-    }
-    free(put);
-}
-
 /* One step of waiting. False: it is over, by a signal or because something broke. */
 static bool tick(struct demo *d)
 {
-    while (d->sink && sink_take(d->sink, on_report, d) > 0)
-        continue;
-    if (d->lost > 0)
+    demo_kafka_take(&d->kafka);
+    if (d->kafka.lost > 0)
         return give_up(d, "the mock cluster did not take %llu records",
-                       (unsigned long long)d->lost);
-    if (d->full)
+                       (unsigned long long)d->kafka.lost);
+    if (d->kafka.full)
         return give_up(d, "a partition of the mock cluster is full: use a smaller --count");
     if (ferror(stdout))
         return give_up(d, "standard output is closed");
@@ -131,20 +99,11 @@ static bool tick(struct demo *d)
 
 static bool put_record(struct demo *d, const struct sample_record *record)
 {
-    struct put *put = malloc(sizeof *put);
-    CHECK(put);
-    *put = (struct put){record->topic, (uint32_t)(record->key.size + record->value.size + 100)};
     enum err err;
-    while ((err = sink_put(d->sink, record->topic, SINK_PARTITION_BY_KEY, record->key,
-                           record->value, NULL, 0, put)) == ERR_AGAIN)
+    while ((err = demo_kafka_put(&d->kafka, record)) == ERR_AGAIN)
         if (!tick(d))
-            break;
-    if (err != ERR_OK) {
-        free(put);
-        return d->signal || d->why[0] ? false : give_up(d, "kafka: %s", err_text(err));
-    }
-    d->put++;
-    return true;
+            return false;
+    return err == ERR_OK ? true : give_up(d, "kafka: %s", err_text(err));
 }
 
 static bool put_state(struct demo *d)
@@ -160,7 +119,7 @@ static bool put_state(struct demo *d)
             if (!put_record(d, &d->made[fact]))
                 return false;
     }
-    while (d->acked < d->put)
+    while (d->kafka.acked < d->kafka.put)
         if (!tick(d))
             return false;
     return true;
@@ -213,9 +172,9 @@ static const char config_format[] =
 static bool load_config(struct demo *d)
 {
     char *text = NULL;
-    int size = asprintf(&text, config_format, d->parts.adapters, kafka_mock_bootstrap(d->mock),
-                        d->partitions, d->parts.redis_socket, d->parts.provider_port,
-                        d->parts.provider_port);
+    int size = asprintf(&text, config_format, d->parts.adapters,
+                        kafka_mock_bootstrap(d->kafka.mock), d->kafka.partitions,
+                        d->parts.redis_socket, d->parts.provider_port, d->parts.provider_port);
     CHECK(size > 0);
     d->config = config_load_text(text, (size_t)size, "demo", "/", NULL, &d->findings);
     free(text);
@@ -223,68 +182,14 @@ static bool load_config(struct demo *d)
     return d->config ? true : give_up(d, "the demo's own config is refused");
 }
 
-struct topic {
-    struct demo *demo;
-    const char *name;
-    pthread_t thread;
-    enum err err;
-};
-
-static void *make_topic(void *context)
-{
-    struct topic *topic = context;
-    topic->err = kafka_mock_topic(topic->demo->mock, topic->name, topic->demo->partitions);
-    return NULL;
-}
-
-/* All at once: the mock cluster looks at such wishes once a second. */
-static bool make_topics(struct demo *d)
-{
-    enum { COUNT = SAMPLE_TOPIC_COUNT + 2 };
-    struct topic topics[COUNT];
-    for (uint32_t i = 0; i < COUNT; i++) {
-        topics[i] = (struct topic){.demo = d,
-                                   .name = i < SAMPLE_TOPIC_COUNT    ? sample_topic_names[i]
-                                           : i == SAMPLE_TOPIC_COUNT ? "carillon.outcomes"
-                                                                     : "carillon.dead",
-                                   .err = ERR_REFUSED};
-        if (pthread_create(&topics[i].thread, NULL, make_topic, &topics[i]) != 0)
-            return give_up(d, "no thread for a topic"); /* the process ends */
-    }
-    bool good = true;
-    for (uint32_t i = 0; i < COUNT; i++) {
-        pthread_join(topics[i].thread, NULL);
-        if (topics[i].err != ERR_OK)
-            good = give_up(d, "the mock cluster makes no topic %s", topics[i].name);
-    }
-    return good;
-}
-
-static bool open_kafka(struct demo *d)
-{
-    char why[KAFKA_WHY_SIZE] = "";
-    uint32_t needed = (d->count + PARTITION_MESSAGES - 1) / PARTITION_MESSAGES;
-    d->partitions = needed < PARTITIONS_LEAST ? PARTITIONS_LEAST : needed;
-    d->mock = kafka_mock_open(1, why);
-    if (!d->mock)
-        return give_up(d, "kafka: %s", why);
-    if (!make_topics(d))
-        return false;
-    const struct sink_options sink = {
-        .kafka = {.bootstrap = kafka_mock_bootstrap(d->mock), .client_id = "carillon-demo"},
-        .topics = sample_topic_names,
-        .topic_count = SAMPLE_TOPIC_COUNT,
-        .linger_ms = 5};
-    d->sink = sink_open(&sink, why);
-    return d->sink ? true : give_up(d, "kafka: %s", why);
-}
-
 static bool open_all(struct demo *d)
 {
-    char why[SETUP_WHY_SIZE] = "";
+    char why[SETUP_WHY_SIZE] = "", kafka_why[KAFKA_WHY_SIZE] = "";
     if (!parts_open(&d->parts, d->why))
         return false;
-    if (!open_kafka(d) || !load_config(d))
+    if (!demo_kafka_open(&d->kafka, d->count, kafka_why))
+        return give_up(d, "kafka: %s", kafka_why);
+    if (!load_config(d))
         return false;
     if (!setup_functions(d->config, why))
         return give_up(d, "redis: %s", why);
@@ -398,7 +303,7 @@ static void keep_on(struct demo *d)
     fprintf(d->show.out,
             "\n  It runs on until Ctrl-C: kcat -b %s -C -t carillon.outcomes -o beginning -e,\n"
             "  redis-cli -s %s\n",
-            kafka_mock_bootstrap(d->mock), d->parts.redis_socket);
+            kafka_mock_bootstrap(d->kafka.mock), d->parts.redis_socket);
     fflush(d->show.out);
     while (tick(d))
         continue;
@@ -420,10 +325,10 @@ static int run(struct demo *d)
     struct show_counts counts;
     if (!open_all(d) || !put_state(d) || !run_worker(d))
         return EXIT_AWAY;
-    uint64_t before = d->put;
+    uint64_t before = d->kafka.put;
     double cpu_before = cpu_us();
     d->began_ns = clock_mono_ns();
-    if (!put_events(d) || !settle(d, d->put - before))
+    if (!put_events(d) || !settle(d, d->kafka.put - before))
         return EXIT_AWAY;
     show_read(d->worker, &counts);
     show_summary(&d->show, &counts, cpu_us() - cpu_before);
@@ -452,7 +357,7 @@ static bool parse(struct demo *d, int argc, char **argv, int *exit_code)
                                             {"keep", no_argument, NULL, 'k'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    const unsigned most = PARTITIONS_MAX * PARTITION_MESSAGES;
+    const unsigned most = DEMO_PARTITIONS_MAX * DEMO_PARTITION_MESSAGES;
     unsigned long long count = COUNT_DEFAULT;
     char *end = NULL;
     bool good = true, help = false;

@@ -209,11 +209,14 @@ static bool find_files(struct parts *parts, char folder[PARTS_PATH_SIZE], char w
     if (!slash)
         return fail(why, "/proc/self/exe", "cannot be read");
     *slash = '\0';
-    char *real = join(up, folder, "../deploy/providers") ? realpath(up, NULL) : NULL;
-    int written = snprintf(parts->adapters, sizeof parts->adapters, "%s", real ? real : "");
-    free(real);
-    if (written > 0 && written < PARTS_PATH_SIZE)
-        return true;
+    static const char *const near[] = {"../deploy/providers", "../../deploy/providers"};
+    for (size_t i = 0; i < countof(near); i++) {
+        char *real = join(up, folder, near[i]) ? realpath(up, NULL) : NULL;
+        int written = snprintf(parts->adapters, sizeof parts->adapters, "%s", real ? real : "");
+        free(real);
+        if (written > 0 && written < PARTS_PATH_SIZE)
+            return true;
+    }
     return fail(why, up, "the adapters' files are missing: run it from its build folder");
 }
 
