@@ -116,9 +116,12 @@ struct show show_open(FILE *out)
 void show_progress(struct show *show, uint64_t now_ns, double seconds, uint64_t of,
                    const struct show_counts *c)
 {
+    bool first = show->next_ns == 0;
     if (now_ns < show->next_ns)
         return;
     show->next_ns = now_ns + (show->live ? LIVE_MS : PLAIN_MS) * NS_PER_MS;
+    if (first)
+        return; /* nothing to tell yet */
     uint64_t sent = show_sent(c), others = ended(c) - sent;
     fprintf(show->out,
             "%s%5.1f s  consumed %s of %s  sent %s (sms %s, e-mail %s)  not sent %s  in hand %s%s",
