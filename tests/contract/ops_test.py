@@ -200,6 +200,15 @@ def a_long_partition_is_read_to_its_oldest_record():
     assert read > 25000, ran  # three stretches at least
 
 
+def no_record_is_lost_between_two_stretches():
+    rows = [outcome("border", f"leg {i}") for i in range(10)]  # the first stretch has 4096
+    rows += [outcome(f"more-{i}", tenant_id="border") for i in range(4090)]
+    produce("carillon.outcomes", rows, "-p", "1")
+    ran = run("why", "border", "--json", "--all-partitions")
+    assert [json.loads(line)["leg_id"] for line in ran.out.splitlines()] == [
+        f"leg {i}" for i in range(10)], ran
+
+
 def outcomes_of_a_time_are_counted():
     produce("carillon.outcomes", [
         outcome("s1", tenant_id="counted"), outcome("s2", tenant_id="counted", dup_risk=True),
