@@ -235,7 +235,7 @@ static int look(struct why *y, int64_t since_ms)
     say_read(y, only);
     if (err != ERR_OK && err != ERR_CANCELLED)
         return EXIT_AWAY;
-    if (y->found_count == 0)
+    if (y->found_count == 0 && !y->cut)
         fprintf(stderr,
                 "nothing was found of %s: it did not come, or waits, or ended before --since%s\n",
                 y->wishes->event_id, only < 0 ? "" : ", or lies elsewhere (--all-partitions)");
