@@ -208,17 +208,17 @@ static enum err load_functions(struct redis_sync *redis, bool dry_run, char why[
     enum err err = functions_version(redis, &version, why);
     if (err != ERR_OK)
         return err;
-    if (version != 0) {
-        if (version != REDIS_FUNCTIONS_VERSION)
-            fprintf(stderr,
-                    "redis: functions have version %lld; set-up would have loaded %d (FUNCTION "
-                    "DELETE " REDIS_FUNCTIONS_LIBRARY ", then set-up again)\n",
-                    (long long)version, REDIS_FUNCTIONS_VERSION);
+    if (version > REDIS_FUNCTIONS_VERSION)
+        fprintf(stderr,
+                "redis: functions have version %lld; set-up would have loaded %d, which they "
+                "include\n",
+                (long long)version, REDIS_FUNCTIONS_VERSION);
+    if (version >= REDIS_FUNCTIONS_VERSION)
         return ERR_OK;
-    }
     if (dry_run)
         return ERR_AGAIN;
-    const struct bytes load[] = {BYTES("FUNCTION"), BYTES("LOAD"), redis_functions};
+    const struct bytes load[] = {BYTES("FUNCTION"), BYTES("LOAD"), BYTES("REPLACE"),
+                                 redis_functions};
     redis_sync_append(redis, load, countof(load));
     return state_confirm(redis, 1, why) ? ERR_OK : ERR_REFUSED;
 }
@@ -246,8 +246,9 @@ bool setup_functions(const struct config *config, char why[SETUP_WHY_SIZE])
 static const char usage[] =
     "usage: carillon setup --config FILE [--dry-run]\n"
     "\n"
-    "Creates the topics that are missing and loads the Redis functions; changes nothing that\n"
-    "exists, and says on standard error what differs from what it would have made.\n"
+    "Creates the topics that are missing and loads the Redis functions, also over an older\n"
+    "version; changes nothing else that exists, and says on standard error what differs from\n"
+    "what it would have made.\n"
     "\n"
     "Exit codes: 0 done, 64 usage, 69 unreachable or refused, 78 bad config.\n";
 
@@ -364,7 +365,7 @@ static enum setup_state check_functions(const struct config *config, struct setu
         found->away = "redis";
         return SETUP_REDIS_AWAY;
     }
-    if (version == REDIS_FUNCTIONS_VERSION ||
+    if (version >= REDIS_FUNCTIONS_VERSION ||
         (version == 0 && config->is.redis.deploy_user[0] && setup_functions(config, why)))
         return SETUP_GOOD;
     snprintf(why, SETUP_WHY_SIZE, "Redis has %s: run `carillon setup`",

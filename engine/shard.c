@@ -129,6 +129,7 @@ static void close_all(struct shard *s, struct list *closed)
         struct job *job = job_of(n);
         struct event *event = job->event;
         count_foreign(s, job, false);
+        admit_closing(&s->admit, job);
         if (job_close(&s->jobs, job))
             complete(s, event);
     }
@@ -193,6 +194,7 @@ static void turn_in(struct shard *s)
     decode_all(&s->jobs, &fresh, &decoded, &s->refused, &ended);
     hold_tenants(s, &decoded, &held);
     judge_all(&s->judge, s->now, &held, &judged, &s->refused);
+    admit_announce(&s->admit, &judged);
     schedule_put(&s->schedule, &judged, &s->refused);
     settle_enter(&s->settle, &ended);
     claims_settle_put(&s->claims, s->now_ns, &ended);
@@ -207,6 +209,7 @@ static void turn_out(struct shard *s)
 
     schedule_take(&s->schedule, s->now_ns, room, &due, &anew, &s->refused);
     judge_again(s, &anew, &judged, &s->refused);
+    admit_announce(&s->admit, &judged);
     schedule_put(&s->schedule, &judged, &s->refused);
     struct list asked = {0};
     while (s->refused.count > 0 && due.count + asked.count < room)

@@ -5,6 +5,8 @@
 #include "base/bytes.h"
 
 #define REDIS_FUNCTIONS_LIBRARY "carillon"
-enum { REDIS_FUNCTIONS_VERSION = 1 }; /* what function `version` answers */
+/* What function `version` answers. A version only adds to the one before, so that workers
+ * of the one before go on under it while a fleet is being renewed. */
+enum { REDIS_FUNCTIONS_VERSION = 2 };
 
 extern const struct bytes redis_functions; /* the Lua source, for FUNCTION LOAD */

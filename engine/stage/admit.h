@@ -49,6 +49,11 @@ void admit_deinit(struct admit *admit);
 /* How many jobs may be put now; 0 while the gate is shut. */
 uint32_t admit_room(const struct admit *admit);
 uint32_t admit_pending(const struct admit *admit); /* jobs inside */
+/* Reminders that were just judged, wherever they go next: an additional reminder of the
+ * same minute that comes to admission before them finds them announced (O2). */
+void admit_announce(struct admit *admit, const struct list *judged);
+/* A job is about to be closed: a count of it for nothing is taken back (C9). */
+void admit_closing(struct admit *admit, struct job *job);
 /* Due legs, to be claimed; jobs that carry a refusal's end are asked for instead. */
 void admit_put(struct admit *admit, uint64_t now_ns, struct list *due);
 /* Jobs whose end is a refusal of decode or judge. */

@@ -5,8 +5,8 @@
 
 enum { INDEX_STATE = ADMIT_COMMANDS_MAX, INDEX_EPOCH, ANSWER_MAX = 16 * 1024 };
 
-static void send(struct admit_batch *batch, const struct admit_command *what,
-                 const struct bytes *arguments, uint32_t count)
+void admit_send(struct admit_batch *batch, const struct admit_command *what,
+                const struct bytes *arguments, uint32_t count)
 {
     CHECK(batch->command_count < ADMIT_COMMANDS_MAX);
     uint32_t index = batch->command_count++;
@@ -30,7 +30,7 @@ static void ask_claim(struct admit *admit, struct admit_batch *batch, struct adm
     claim_command(&job->claim, &admit->world, &command);
     const struct admit_command what = {
         .what = ADMIT_CLAIM, .entry = index_of(batch, entry), .job = job};
-    send(batch, &what, command.arg, command.arg_count);
+    admit_send(batch, &what, command.arg, command.arg_count);
 }
 
 /* Whether every address of a customer is a leg's: then no other claim can be the event's. */
@@ -74,7 +74,7 @@ static void ask_candidates(struct admit *admit, struct admit_batch *batch,
         const struct bytes get[] = {BYTES("GET"), {key, sizeof key}};
         const struct admit_command what = {
             .what = ADMIT_CANDIDATE, .entry = index_of(batch, entry), .candidate = (uint16_t)i};
-        send(batch, &what, get, countof(get));
+        admit_send(batch, &what, get, countof(get));
     }
 }
 
@@ -98,7 +98,7 @@ static void ask_former(struct admit *admit, struct admit_batch *batch, struct ad
     const struct admit_command what = {.what = ADMIT_FORMER, .entry = index_of(batch, entry)};
     if (!sends) {
         const struct bytes get[] = {BYTES("GET"), writer_bytes(&key)};
-        send(batch, &what, get, countof(get));
+        admit_send(batch, &what, get, countof(get));
         return;
     }
     int64_t day_ms = 24 * 3600 * 1000;
@@ -107,7 +107,7 @@ static void ask_former(struct admit *admit, struct admit_batch *batch, struct ad
     admit_write_legs(&event->judged, &value);
     const struct bytes set[] = {BYTES("SET"), writer_bytes(&key), writer_bytes(&value), BYTES("NX"),
                                 BYTES("GET"), BYTES("PX"),        writer_bytes(&ttl)};
-    send(batch, &what, set, countof(set));
+    admit_send(batch, &what, set, countof(set));
 }
 
 static void ask_entry(struct admit *admit, struct admit_batch *batch, struct admit_entry *entry)
@@ -119,8 +119,10 @@ static void ask_entry(struct admit *admit, struct admit_batch *batch, struct adm
     ask_candidates(admit, batch, entry);
     ask_former(admit, batch, entry, sends);
     admit_read_state(admit, batch, entry, sends);
-    for (struct list_node *n = entry->jobs.first; n; n = n->next)
+    for (struct list_node *n = entry->jobs.first; n; n = n->next) {
         ask_claim(admit, batch, entry, job_of(n));
+        admit_ask_once(admit, batch, index_of(batch, entry), job_of(n));
+    }
 }
 
 static bool has_room(const struct admit *admit, const struct admit_batch *batch)

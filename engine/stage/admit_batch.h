@@ -13,7 +13,7 @@ enum {
     ADMIT_BYTES_MARGIN = 64 * 1024, /* more than one event's commands */
     ADMIT_CANDIDATES_MAX = 32,      /* claims that an event could have */
     ADMIT_LOST_MS = 50,             /* until an answer that was lost is asked for again */
-    ADMIT_EVENT_COMMANDS = LEGS_MAX + ADMIT_CANDIDATES_MAX + 1,
+    ADMIT_EVENT_COMMANDS = 4 * LEGS_MAX + ADMIT_CANDIDATES_MAX + 1,
 };
 
 /* What is read about an event. */
@@ -48,7 +48,15 @@ struct admit_entry { /* an event in a batch */
     struct bytes former;   /* what l1 held */
 };
 
-enum admit_what { ADMIT_CLAIM, ADMIT_CANDIDATE, ADMIT_FORMER };
+enum admit_what {
+    ADMIT_CLAIM,
+    ADMIT_CANDIDATE,
+    ADMIT_FORMER,
+    ADMIT_MEETING, /* O2: who else is there this minute */
+    ADMIT_OVER,    /* the reminder takes over what an additional one holds */
+    ADMIT_OTHER,   /* and looks at its claim */
+    ADMIT_CAP      /* C9 */
+};
 
 struct admit_command {
     enum admit_what what;
@@ -78,6 +86,8 @@ struct admit_batch {
 /* admit_ask.c: fills the batch from the queue and sends it. */
 /* False: nothing was asked, Redis has no room. */
 MUST_USE bool admit_fill(struct admit *admit, struct admit_batch *batch);
+void admit_send(struct admit_batch *batch, const struct admit_command *what,
+                const struct bytes *arguments, uint32_t count);
 void admit_on_answer(struct redis_waiter *waiter, uint32_t index, const struct redis_reply *reply);
 
 /* admit_state.c: the entry's reads, with or without the state of who it goes to. */
@@ -114,6 +124,16 @@ MUST_USE bool admit_keep_channel(struct admit *admit, struct admit_entry *entry)
 /* An event whose every leg was refused for one reason that is the event's, and of which
  * nothing went, is told once. */
 void admit_merge(struct admit *admit, struct admit_entry *entry);
+
+/* admit_once.c: O2 and C9. */
+/* After the claim was asked for: an additional reminder relies on that order. */
+void admit_ask_once(struct admit *admit, struct admit_batch *batch, uint16_t entry,
+                    struct job *job);
+/* False: to be asked again. */
+MUST_USE bool admit_take_once(const struct admit_command *command);
+void admit_refuse_once(struct admit_entry *entry);
+/* A leg that would go has to look at another one first; it was taken. */
+MUST_USE bool admit_waits_once(struct admit *admit, struct job *job);
 
 /* admit_decide.c: everything of the batch is answered. */
 void admit_decide(struct admit *admit, struct admit_batch *batch);

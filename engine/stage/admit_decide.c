@@ -114,6 +114,13 @@ static void take_answers(struct admit *admit, struct admit_batch *batch)
             if (command->answer.kind == CLAIM_ANSWER_TEXT)
                 entry->former = command->answer.text;
             break;
+        case ADMIT_MEETING:
+        case ADMIT_OVER:
+        case ADMIT_OTHER:
+        case ADMIT_CAP:
+            if (!admit_take_once(command))
+                entry->lost = true;
+            break;
         }
     }
 }
@@ -235,9 +242,9 @@ static void move_on(struct admit *admit, struct job *job, bool current)
         leave(admit, job);
     else if (admit_is_refused(job))
         refuse(admit, job);
-    else if (job->leg->decision == DECISION_SEND)
+    else if (job->leg->decision == DECISION_SEND && !admit_waits_once(admit, job))
         go(admit, job);
-    else
+    else if (job->leg->decision != DECISION_SEND)
         leave(admit, job); /* the hours closed meanwhile */
 }
 
@@ -343,6 +350,7 @@ static void decide_legs(struct admit *admit, const struct admit_batch *batch,
             return;
         }
         refuse_by_state(entry);
+        admit_refuse_once(entry);
     }
     if (current)
         admit_merge(admit, entry);

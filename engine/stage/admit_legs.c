@@ -280,6 +280,7 @@ void admit_merge(struct admit *admit, struct admit_entry *entry)
     for (struct list_node *n = first; n; n = n->next)
         if (!is_refused_with(job_of(n), &c->legs[0]))
             return;
+    admit_closing(admit, job_of(first)); /* what it counted for, it did with its leg */
     job_of(first)->leg = NULL;
     while (first->next) {
         struct job *job = job_of(first->next);
@@ -287,6 +288,7 @@ void admit_merge(struct admit *admit, struct admit_entry *entry)
         route_unpromise(job);
         admit->pending--;
         admit->options.jobs->merged++;
+        admit_closing(admit, job);
         bool last = job_close(admit->options.jobs, job);
         CHECK(!last);
     }

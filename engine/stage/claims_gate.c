@@ -198,7 +198,7 @@ static void on_health(struct redis_waiter *waiter, uint32_t index, const struct 
         break;
     case REPLY_VERSION:
         g->asked.functions =
-            reply->type == REDIS_INTEGER && reply->integer == REDIS_FUNCTIONS_VERSION;
+            reply->type == REDIS_INTEGER && reply->integer >= REDIS_FUNCTIONS_VERSION;
         break;
     case REPLY_MARKS:
         read_marks(&g->asked, reply);

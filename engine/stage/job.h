@@ -47,6 +47,14 @@ extern const char *const wait_reason_names[WAIT_REASON_COUNT];
 /* What a dead letter leaves out: it is larger than the broker takes, or than our blocks. */
 enum cut { CUT_NOTHING, CUT_VALUE, CUT_HEADERS /* and key and value */ };
 
+/* What a reminder, or an additional one, found under the key where both meet (O2). */
+enum met {
+    MET_NOBODY,
+    MET_OTHER,     /* an additional one came first: its claim is to be looked at */
+    MET_UNDER_WAY, /* it may be about to be sent */
+    MET_COLLAPSED,
+};
+
 /* How a job ends: filled by whoever decides it, told by settle. */
 struct job_end {
     Carillon__V1__OutcomeKind outcome; /* UNSPECIFIED: not decided */
@@ -93,6 +101,8 @@ struct event {
     bool candidates_asked;              /* admit: claims of what is no leg of it */
     bool former_asked;                  /* admit: l1, the legs of its first admission */
     struct bytes former;                /* those that settings no longer give; in the arena */
+    uint32_t counting;                  /* admit: its jobs that count for caps (C9) */
+    bool counted;                       /* one of those that ended does for good */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 };
@@ -115,6 +125,11 @@ struct job {
     struct route *route;              /* NULL: not chosen */
     uint32_t slots_promised;          /* of its route's limits, and a place in its account */
     uint32_t retries;                 /* waits after a call; for back-off */
+
+    /* admit: what other events did */
+    enum met met;
+    struct bytes meets; /* what stood there; in the event's arena */
+    bool capped, counts, counts_anew;
 
     /* claim protocol (domain/claim.h), driven by stage/admit and stage/claims */
     struct claim claim;

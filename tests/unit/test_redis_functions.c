@@ -261,13 +261,53 @@ static void a_piece_is_replaced_only_by_a_higher_offset(void **state)
     holds(redis, "rubbish");
 }
 
+#define CAP BYTES("f1:{k}")
+
+static const struct redis_reply *cap(struct redis_sync *redis, const char *own, const char *at_ms,
+                                     const char *caps)
+{
+    return ASK(redis, BYTES("FCALL"), BYTES("cap"), BYTES("1"), CAP, bytes_of(own), bytes_of(at_ms),
+               bytes_of(caps));
+}
+
+static void a_cap_counts_others_in_the_window_that_ends_now(void **state)
+{
+    struct redis_sync *redis = fresh(state);
+    answers(cap(redis, "a", "1000", "1/500 "), "COUNTED", NULL);
+    answers(cap(redis, "b", "1499", "1/500 "), "CAPPED", NULL);
+    answers(cap(redis, "b", "1500", "1/500 "), "COUNTED", NULL);
+    answers(cap(redis, "c", "1500", "1/500 "), "CAPPED", NULL);
+    answers(cap(redis, "c", "1499", "2/499 "), "COUNTED", NULL);
+}
+
+static void a_cap_never_counts_the_event_itself(void **state)
+{
+    struct redis_sync *redis = fresh(state);
+    answers(cap(redis, "a", "1000", "1/500 "), "COUNTED", NULL);
+    answers(cap(redis, "a", "1100", "1/500 "), "KNOWN", NULL);
+    answers(cap(redis, "b", "1500", "1/500 "), "COUNTED", NULL); /* a keeps its time */
+    answers(cap(redis, "a", "1600", "1/500 "), "CAPPED", NULL);  /* and has left the window */
+}
+
+static void every_cap_must_let_it_pass(void **state)
+{
+    struct redis_sync *redis = fresh(state);
+    answers(cap(redis, "a", "1000", "5/500 2/10000 "), "COUNTED", NULL);
+    answers(cap(redis, "b", "5000", "5/500 2/10000 "), "COUNTED", NULL);
+    answers(cap(redis, "c", "9000", "5/500 2/10000 "), "CAPPED", NULL);
+    assert_int_equal(ASK(redis, BYTES("ZCARD"), CAP)->integer, 2);
+    int64_t ttl_ms = ASK(redis, BYTES("PTTL"), CAP)->integer;
+    assert_true(ttl_ms > 9000 && ttl_ms <= 10000);
+}
+
 static void functions_tell_their_version(void **state)
 {
     struct redis_sync *redis = fresh(state);
     const struct redis_reply *reply = ASK(redis, BYTES("FCALL_RO"), BYTES("version"), BYTES("0"));
     assert_int_equal(reply->type, REDIS_INTEGER);
     assert_int_equal(reply->integer, REDIS_FUNCTIONS_VERSION);
-    assert_int_equal(ASK(redis, BYTES("FCALL"), BYTES("version"), BYTES("0"))->integer, 1);
+    assert_int_equal(ASK(redis, BYTES("FCALL"), BYTES("version"), BYTES("0"))->integer,
+                     REDIS_FUNCTIONS_VERSION);
     reply = ASK(redis, BYTES("FCALL"), BYTES("no_such"), BYTES("0"));
     assert_int_equal(redis_error_of(reply), REDIS_ERROR_FUNCTIONS);
 }
@@ -304,6 +344,12 @@ static void a_worker_may_do_its_work_and_nothing_else(void **state)
                            BYTES("+hincrby"),
                            BYTES("+hgetall"),
                            BYTES("+expire"),
+                           BYTES("+zadd"),
+                           BYTES("+zcount"),
+                           BYTES("+zrem"),
+                           BYTES("+zremrangebyscore"),
+                           BYTES("+zscore"),
+                           BYTES("+pexpire"),
                            BYTES("+fcall"),
                            BYTES("+time"),
                            BYTES("+ping"),
@@ -328,6 +374,8 @@ static void a_worker_may_do_its_work_and_nothing_else(void **state)
             ->type,
         REDIS_ARRAY);
     answers(takeover(redis, mine, mine), "AMBIG", mine);
+    answers(cap(redis, OWN, "1000", "1/500 "), "COUNTED", NULL);
+    assert_int_equal(ASK(redis, BYTES("ZREM"), CAP, BYTES(OWN))->integer, 1);
     answers(swap(redis, mine, ""), "OK", NULL);
     answers(restore(redis, mine), "OK", mine);
     answers(settle(redis, "S|" OWN "|" NONCE "|1|0|5|x"), "OK", NULL);
@@ -439,6 +487,9 @@ int main(void)
         cmocka_unit_test(slots_follow_one_another_at_the_interval),
         cmocka_unit_test(a_cool_route_grants_nothing_and_only_cools_longer),
         cmocka_unit_test(a_piece_is_replaced_only_by_a_higher_offset),
+        cmocka_unit_test(a_cap_counts_others_in_the_window_that_ends_now),
+        cmocka_unit_test(a_cap_never_counts_the_event_itself),
+        cmocka_unit_test(every_cap_must_let_it_pass),
         cmocka_unit_test(functions_tell_their_version),
         cmocka_unit_test(a_worker_may_do_its_work_and_nothing_else),
         cmocka_unit_test(the_model_answers_as_redis_does),

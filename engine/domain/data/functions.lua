@@ -5,7 +5,7 @@ local function now_us()
 end
 local function text(n) return string.format('%.0f', n) end
 
-redis.register_function{function_name = 'version', flags = {'no-writes'}, callback = function() return 1 end}
+redis.register_function{function_name = 'version', flags = {'no-writes'}, callback = function() return 2 end}
 
 -- takeover  KEYS[1] = claim; ARGV: value seen, new value, ttl_ms, skew_ms.
 -- FREE: nobody was sending (deadline 0). AMBIG: the earlier attempt died in mid-send. Both: the claim is now ours.
@@ -110,4 +110,23 @@ redis.register_function('put', function(k, a)
   end
   redis.call('SET', k[1], kept .. a[1] .. '|' .. a[2] .. '|' .. #a[3] .. '|' .. a[3])
   return 1
+end)
+
+-- cap  KEYS[1] = f1:{customer, class}; ARGV: event|origin, at_ms, 'count/period_ms ' for each cap.
+-- How many other events stand in the windows that end at at_ms: CAPPED where they are enough, else the event is COUNTED,
+-- or KNOWN where it was before (at the time of then).
+redis.register_function('cap', function(k, a)
+  local at, longest = tonumber(a[2]), 0
+  local mine = tonumber(redis.call('ZSCORE', k[1], a[1]) or nil)
+  for count, period in string.gmatch(a[3], '(%d+)/(%d+) ') do
+    local from = at - tonumber(period)
+    local others = redis.call('ZCOUNT', k[1], '(' .. text(from), text(at))
+    if mine and mine > from and mine <= at then others = others - 1 end
+    if others >= tonumber(count) then return {'CAPPED'} end
+    longest = math.max(longest, tonumber(period))
+  end
+  redis.call('ZREMRANGEBYSCORE', k[1], '-inf', text(at - longest))
+  local new = redis.call('ZADD', k[1], 'NX', text(at), a[1])
+  redis.call('PEXPIRE', k[1], text(longest))
+  return {new == 1 and 'COUNTED' or 'KNOWN'}
 end)
