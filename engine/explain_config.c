@@ -34,7 +34,6 @@ static bool use_defaults(struct explain_config *c)
     c->judge = (struct judge){
         .zones = zones_open(),
         .platform_zone = "UTC",
-        .request_deadline_ms = 10000,
         .dedup_window_ms = 72 * INT64_C(3600000),
         .sms_carries_media = true,
     };

@@ -110,7 +110,8 @@ struct rules *rules_open(const struct config *config, const struct adapters *ada
     struct rules *rules = calloc(1, sizeof *rules);
     CHECK(rules != NULL);
     rules->judge = (struct judge){
-        .request_deadline_ms = (int64_t)config->is.send.request_deadline_ms,
+        .start_margin_ms =
+            (int64_t)(config->is.send.request_deadline_ms + config->is.claims.check_ttl_ms),
         .dedup_window_ms = (int64_t)config->is.claims.dedup_window_ms,
         .sms_carries_media = carries_media(config, adapters),
     };

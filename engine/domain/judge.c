@@ -176,6 +176,7 @@ void judge(const struct judge *rules, enum judge_scope scope, struct judge_case 
         .to = event->recipient ? event->recipient : &no_recipient,
         .tenant = c->tenant,
         .state = scope == JUDGE_PLAN ? &no_state : &c->state,
+        .start_margin_ms = scope == JUDGE_ALL ? 0 : rules->start_margin_ms,
     };
     c->kind = j.kind;
     if (scope == JUDGE_STATE)

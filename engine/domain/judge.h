@@ -82,8 +82,10 @@ bool judge_gate_concerns(uint32_t index, const struct kind_row *kind);
 /* Settings that the whole process shares; filled from the config. */
 struct judge {
     struct zones *zones;
-    const char *platform_zone;              /* "UTC" */
-    int64_t request_deadline_ms;            /* 10,000 */
+    const char *platform_zone; /* "UTC" */
+    /* Q8: in the worker no leg starts so shortly before its hours close (a call's deadline
+     * and the age that a state read may have); does not show in `explain` (JUDGE_ALL). */
+    int64_t start_margin_ms;
     int64_t dedup_window_ms;                /* 72 h */
     bool sms_carries_media;                 /* the route's adapter has a media field */
     const struct named_template *templates; /* the config's; NULL where none */

@@ -13,6 +13,7 @@ struct judging {
     const Carillon__V1__Recipient *to; /* never NULL */
     const struct tenant *tenant;
     const struct judge_state *state; /* empty where the scope has none */
+    int64_t start_margin_ms;         /* 0 in `explain` */
 };
 
 struct refusal {

@@ -91,26 +91,51 @@ static struct zone_set zones_of(const struct judge_case *c)
     return c->zone_alone ? ZONE_SET_OF(&c->zone_alone) : c->guessed_zones;
 }
 
-int64_t when_open_ms(const struct judging *j, Carillon__V1__Channel channel, struct bytes address,
-                     int64_t from_ms)
+static struct hours hours_of(const struct judging *j, Carillon__V1__Channel channel,
+                             struct bytes address)
 {
     const struct tenant_windows *quiet = &j->tenant->quiet[j->kind->class];
-    struct hours hours = {
+    return (struct hours){
         .windows = quiet->at,
         .window_count = quiet->count,
         .legal = kind_is(j->kind, KIND_LEGAL_HOURS) ? legal_find(address, channel) : NULL,
     };
-    if (hours.window_count == 0 && !hours.legal)
+}
+
+static bool never_closes(const struct hours *hours)
+{
+    return hours->window_count == 0 && !hours->legal;
+}
+
+int64_t when_open_ms(const struct judging *j, Carillon__V1__Channel channel, struct bytes address,
+                     int64_t from_ms)
+{
+    struct hours hours = hours_of(j, channel, address);
+    if (never_closes(&hours))
         return from_ms;
     return hours_next_open_ms(&hours, zones_of(j->c), from_ms, j->c->expires_ms);
+}
+
+/* Q8: the earliest permitted instant that is far enough from the next closing. */
+static int64_t when_startable_ms(const struct judging *j, const struct leg *leg, int64_t from_ms)
+{
+    struct hours hours = hours_of(j, leg->channel, leg->address);
+    int64_t open_ms = when_open_ms(j, leg->channel, leg->address, from_ms);
+    while (j->start_margin_ms > 0 && open_ms != HOURS_NEVER && !never_closes(&hours)) {
+        int64_t close_ms = hours_next_close_ms(&hours, zones_of(j->c), open_ms);
+        if (close_ms == HOURS_NEVER || close_ms - open_ms >= j->start_margin_ms)
+            break;
+        open_ms = hours_next_open_ms(&hours, zones_of(j->c), close_ms, j->c->expires_ms);
+    }
+    return open_ms;
 }
 
 void when_leg(const struct judging *j, struct leg *leg)
 {
     struct judge_case *c = j->c;
     int64_t from_ms = i64_max(c->due_ms, c->now_ms);
-    leg->not_before_ms = when_open_ms(j, leg->channel, leg->address, from_ms);
-    leg->effective_due_ms = from_ms == c->due_ms
+    leg->not_before_ms = when_startable_ms(j, leg, from_ms);
+    leg->effective_due_ms = from_ms == c->due_ms && j->start_margin_ms == 0
                                 ? leg->not_before_ms
                                 : when_open_ms(j, leg->channel, leg->address, c->due_ms);
     leg->moved = leg->not_before_ms != from_ms;

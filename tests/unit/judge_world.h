@@ -29,7 +29,6 @@ static inline struct world world_open(void)
     struct world w = {
         .rules = {.zones = zones_open(),
                   .platform_zone = "UTC",
-                  .request_deadline_ms = 10000,
                   .dedup_window_ms = 72 * HOUR_MS,
                   .sms_carries_media = true},
         .arena = arena_of(malloc(1 << 20), 1 << 20),

@@ -31,7 +31,6 @@ static inline void stage_open(struct stage_world *w, uint32_t jobs_max)
     assert_true(jobs_open(&w->jobs, jobs_max, 2));
     w->rules = (struct judge){.zones = zones_open(),
                               .platform_zone = "UTC",
-                              .request_deadline_ms = 10000,
                               .dedup_window_ms = INT64_C(72) * 3600 * 1000,
                               .sms_carries_media = true};
     assert_non_null(w->rules.zones);

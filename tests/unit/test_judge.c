@@ -103,6 +103,24 @@ static void at_admission_quiet_hours_may_have_begun(void **state)
     world_close(&w);
 }
 
+static void a_leg_that_could_cross_into_quiet_hours_waits_for_their_end(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    w.rules.start_margin_ms = 10250;
+    w.c.now_ms = NOW_MS + 9 * HOUR_MS - 10250; /* 10.25 s before 22:00 in Paris */
+    const struct leg *legs = world_judge(&w, JUDGE_PLAN, REMINDER);
+    assert_int_equal(legs[0].decision, DECISION_SEND);
+    w.c.now_ms += 1;
+    world_judge(&w, JUDGE_STATE, NULL);
+    assert_int_equal(legs[0].decision, DECISION_DEFER);
+    assert_int_equal(legs[0].reason, REASON_QUIET_HOURS);
+    assert_int_equal(legs[0].not_before_ms, NOW_MS + 17 * HOUR_MS);
+    world_judge(&w, JUDGE_ALL, REMINDER);
+    assert_int_equal(legs[0].decision, DECISION_SEND); /* does not show in explain */
+    world_close(&w);
+}
+
 static void a_conversation_is_open_until_the_state_is_read(void **state)
 {
     (void)state;
@@ -497,6 +515,7 @@ int main(void)
         cmocka_unit_test(state_that_refuses_the_event_tells_it_on_each_leg),
         cmocka_unit_test(at_admission_it_may_have_become_too_late),
         cmocka_unit_test(at_admission_quiet_hours_may_have_begun),
+        cmocka_unit_test(a_leg_that_could_cross_into_quiet_hours_waits_for_their_end),
         cmocka_unit_test(a_conversation_is_open_until_the_state_is_read),
         cmocka_unit_test(a_conversation_with_one_address_is_not_open),
         cmocka_unit_test(a_picked_leg_keeps_the_plans_refusal),
