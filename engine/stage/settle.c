@@ -60,8 +60,7 @@ static bool tell_dead(struct settle *settle, struct job *job, int64_t now_ms)
         struct settle_dead_headers headers;
         settle_dead_headers(job, now_ms, &headers);
         struct bytes key = job->cut == CUT_HEADERS ? BYTES("") : record->key;
-        /* A null value was the fault, not a wish to delete. */
-        struct bytes value = job->cut > CUT_NOTHING ? BYTES("") : record->value; /* null stays */
+        struct bytes value = job->cut > CUT_NOTHING ? BYTES("") : record->value; /* or null */
         enum err err = sink_put(settle->options.sink, settle->options.topic_dead,
                                 SINK_PARTITION_BY_KEY, key, value, headers.at, headers.count, job);
         if (err != ERR_TOO_LARGE || !cut_more(job))

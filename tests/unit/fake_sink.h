@@ -10,6 +10,7 @@ struct fake_put {
     uint32_t topic;
     char key[64], value[4096];
     size_t value_size;
+    bool is_null;
     struct record_header headers[80];
     char header_memory[4096];
     uint32_t header_count;
@@ -37,7 +38,7 @@ enum err sink_put(struct sink *sink, uint32_t topic, int32_t partition, struct b
                   struct bytes value, const struct record_header *headers, uint32_t header_count,
                   void *opaque)
 {
-    CHECK(partition == SINK_PARTITION_BY_KEY && value.at != NULL);
+    CHECK(partition == SINK_PARTITION_BY_KEY);
     if (sink->put_count == sink->room)
         return ERR_AGAIN;
     if (sink->large > 0 && value.size > sink->large)
@@ -46,7 +47,9 @@ enum err sink_put(struct sink *sink, uint32_t topic, int32_t partition, struct b
           key.size < sizeof sink->puts[0].key && header_count <= countof(sink->puts[0].headers));
     struct fake_put *put = &sink->puts[sink->put_count++];
     *put = (struct fake_put){.topic = topic, .opaque = opaque, .value_size = value.size};
-    memcpy(put->value, value.at, value.size);
+    put->is_null = value.at == NULL;
+    if (value.size > 0)
+        memcpy(put->value, value.at, value.size);
     if (key.size > 0)
         memcpy(put->key, key.at, key.size);
     struct writer w = writer_of(put->header_memory, sizeof put->header_memory);

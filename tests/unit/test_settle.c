@@ -247,13 +247,14 @@ static void a_lost_dead_letter_is_produced_again_before_the_outcome(void **state
     world_close(w);
 }
 
-static void a_null_value_is_no_tombstone_among_the_dead_letters(void **state)
+static void a_null_record_s_letter_is_null_as_it_was(void **state)
 {
     (void)state;
     struct world *w = world_open();
     const struct record record = {.key = BYTES("k")};
-    put(w, refused(w, &record)); /* the fake refuses tombstones */
+    put(w, refused(w, &record));
     assert_int_equal(w->sink.put_count, 1);
+    assert_true(w->sink.puts[0].is_null);
     fake_report(&w->sink, 0, ERR_OK);
     take(w);
     assert_int_equal(w->told.count, 1); /* nobody to tell an outcome for */
@@ -373,7 +374,7 @@ int main(void)
         cmocka_unit_test(a_full_producer_gets_the_rest_later_in_order),
         cmocka_unit_test(a_bad_record_goes_to_the_dead_letters_and_then_gets_its_outcome),
         cmocka_unit_test(a_lost_dead_letter_is_produced_again_before_the_outcome),
-        cmocka_unit_test(a_null_value_is_no_tombstone_among_the_dead_letters),
+        cmocka_unit_test(a_null_record_s_letter_is_null_as_it_was),
         cmocka_unit_test(what_the_producer_finds_too_large_goes_without_its_value),
         cmocka_unit_test(what_the_broker_refuses_goes_without_value_and_then_without_headers),
         cmocka_unit_test(an_event_refused_as_a_whole_tells_its_gates_without_a_channel),
