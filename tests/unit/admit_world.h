@@ -85,6 +85,7 @@ static inline int open_world(void **state)
     struct claims_options claims = {.redis = w->client,
                                     .jobs = &w->stage.jobs,
                                     .rules = {.start_window_ms = 2000,
+                                              .request_deadline_ms = 10000,
                                               .skew_ms = 500,
                                               .command_ms = 2000,
                                               .dedup_window_ms = INT64_C(72) * 3600 * 1000,

@@ -66,6 +66,7 @@ struct explorer {
 };
 
 static const struct claim_rules rules = {.start_window_ms = 2000,
+                                         .request_deadline_ms = 10000,
                                          .skew_ms = 500,
                                          .command_ms = 2000,
                                          .dedup_window_ms = 72 * 3600 * 1000,

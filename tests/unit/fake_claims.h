@@ -6,6 +6,7 @@
 #include "unit/stage_world.h"
 
 static const struct claim_rules fake_rules = {.start_window_ms = 2000,
+                                              .request_deadline_ms = 10000,
                                               .skew_ms = 500,
                                               .command_ms = 2000,
                                               .dedup_window_ms = INT64_C(72) * 3600 * 1000,

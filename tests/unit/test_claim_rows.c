@@ -17,6 +17,7 @@
 #define LATER "1013000" /* NOW + lease */
 
 static const struct claim_rules rules = {.start_window_ms = 2000,
+                                         .request_deadline_ms = 10000,
                                          .skew_ms = 500,
                                          .command_ms = 2000,
                                          .dedup_window_ms = 72 * 3600 * 1000,
