@@ -29,7 +29,7 @@ struct http1 {
     struct text head, body;
     struct header_at open; /* the header being read */
     uint32_t header_count;
-    size_t head_seen;      /* bytes, against head_max */
+    size_t head_seen; /* bytes, against head_max */
     bool in_value;
     bool has_status;
     bool has_head;

@@ -54,7 +54,7 @@ static void hmac_gives_the_published_codes(void **state)
     expect_hex(code, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, sizeof key);
     code_of((struct bytes){key, sizeof key},
-                BYTES("Test Using Larger Than Block-Size Key - Hash Key First"), code);
+            BYTES("Test Using Larger Than Block-Size Key - Hash Key First"), code);
     expect_hex(code, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
     code_of((struct bytes){0}, (struct bytes){0}, code);
     expect_hex(code, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
