@@ -53,13 +53,19 @@ BENCH_C := $(wildcard bench/*.c)
 BENCH_O := $(patsubst %.c,$(OUT)/%.o,$(BENCH_C))
 LIB := $(OUT)/libcarillon.a
 
-.PHONY: all
+# build/carillon is always the release; the others stay in their folder.
+.PHONY: all clean
+ifeq ($(BUILD),release)
 all: build/carillon build/carillon-bench
-
 build/carillon: $(OUT)/carillon
 	@ln -f $< $@
 build/carillon-bench: $(OUT)/carillon-bench
 	@ln -f $< $@
+else
+all: $(OUT)/carillon $(OUT)/carillon-bench
+endif
+clean:
+	rm -rf build
 $(OUT)/carillon: $(OUT)/engine/main.o $(LIB)
 	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
 $(OUT)/carillon-bench: $(BENCH_O) $(LIB)
@@ -87,7 +93,7 @@ $(OUT)/%.o: %.c | $(PB_H)
 .PHONY: demo
 demo:
 	@deploy/deps.sh build
-	@$(MAKE) -s all
+	@$(MAKE) -s -j$$(nproc) all
 	@build/carillon demo
 
 # Unit tests: one cmocka program a module; `make unit T=window` runs one.
@@ -106,7 +112,7 @@ $(OUT)/tests/%.o: CPPFLAGS += -Itests
 .PHONY: test
 test:
 	@deploy/deps.sh test
-	@$(MAKE) -s all
+	@$(MAKE) -s -j$$(nproc) all
 	@tests/all.sh
 
 # libFuzzer targets: `make fuzz F=json FUZZ_S=60`, or all of them in turn.

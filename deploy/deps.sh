@@ -9,7 +9,7 @@ build="gcc make pkg-config libc6-dev liburing-dev librdkafka-dev libhiredis-dev 
  protobuf-c-compiler protobuf-compiler libprotobuf-dev libyaml-dev libcyaml-dev libc-ares-dev
  libglib2.0-dev libmicrohttpd-dev redis-server redis-tools tzdata openssl ca-certificates python3"
 tests="libcmocka-dev libjansson-dev clang clang-format clang-tidy libclang-rt-14-dev cppcheck
- maven default-jre-headless prometheus procps perl git"
+ maven default-jre-headless prometheus kcat procps perl git"
 
 case "${1:-build}" in
 build) wanted=$build ;;
