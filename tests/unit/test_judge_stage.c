@@ -127,6 +127,21 @@ static void what_time_cannot_change_is_refused_at_once(void **state)
     stage_close(&w);
 }
 
+static void what_will_be_over_before_it_is_due_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct stage_world w;
+    stage_open(&w, 8);
+    struct event *event =
+        stage_judge(&w, REMINDER(AT_15 "\"expires_at\":\"2026-11-24T14:00:00Z\"," BOTH));
+    assert_int_equal(w.judged.count, 0);
+    assert_int_equal(w.refused.count, 1);
+    assert_int_equal(stage_job(event)->end.outcome,
+                     CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_EXPIRED);
+    assert_int_equal(stage_job(event)->end.reason, REASON_TOO_LATE);
+    stage_close(&w);
+}
+
 static void a_refused_leg_waits_with_the_others_for_their_time(void **state)
 {
     (void)state;
@@ -324,6 +339,7 @@ int main(void)
         cmocka_unit_test(judging_anew_does_not_use_up_the_event_s_memory),
         cmocka_unit_test(what_time_may_change_is_not_refused_before_it_is_due),
         cmocka_unit_test(what_time_cannot_change_is_refused_at_once),
+        cmocka_unit_test(what_will_be_over_before_it_is_due_is_refused_at_once),
         cmocka_unit_test(a_refused_leg_waits_with_the_others_for_their_time),
         cmocka_unit_test(what_waited_for_a_window_s_end_is_spread_over_the_smear),
         cmocka_unit_test(a_smear_never_reaches_the_expiry),

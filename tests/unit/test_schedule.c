@@ -246,7 +246,10 @@ static void a_closed_route_releases_nothing_and_asks_for_nothing(void **state)
     take(w, 0);
     assert_int_equal(w->redis.count, 0);
     assert_int_equal(schedule_next_ns(&w->schedule), w->route.closed_until_ns);
-    take(w, 1000);
+    slots_put(&w->limit.slots, w->now_ns, INTERVAL_US * 1000, 5);
+    take(w, 10);
+    assert_int_equal(w->due.count, 0);
+    take(w, 990);
     assert_int_equal(w->redis.count, 1);
     world_close(w);
 }
