@@ -24,6 +24,10 @@ void write_text(struct writer *w, const char *text)
 
 void write_u64(struct writer *w, uint64_t n)
 {
+    if (n < 10) { /* most are */
+        write_char(w, (char)('0' + n));
+        return;
+    }
     char digits[20];
     size_t at = sizeof digits;
     do {
@@ -44,24 +48,23 @@ void write_hex(struct writer *w, const void *at, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
     const unsigned char *b = at;
-    for (size_t i = 0; i < size; i++) {
-        write_char(w, digits[b[i] >> 4]);
-        write_char(w, digits[b[i] & 15]);
+    if (w->overflow || size > (w->max - w->size) / 2) {
+        w->overflow = true;
+        return;
     }
+    char *to = w->at + w->size;
+    for (size_t i = 0; i < size; i++) {
+        *to++ = digits[b[i] >> 4];
+        *to++ = digits[b[i] & 15];
+    }
+    w->size += 2 * size;
 }
 
-static void write_base64_with(struct writer *w, const void *at, size_t size, const char *last_two,
+#define BASE62 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static void write_base64_with(struct writer *w, const void *at, size_t size, const char *digits,
                               bool padded)
 {
-    char digits[64];
-    for (int i = 0; i < 26; i++) {
-        digits[i] = (char)('A' + i);
-        digits[26 + i] = (char)('a' + i);
-    }
-    for (int i = 0; i < 10; i++)
-        digits[52 + i] = (char)('0' + i);
-    memcpy(digits + 62, last_two, 2);
-
     const unsigned char *b = at;
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
@@ -85,12 +88,12 @@ static void write_base64_with(struct writer *w, const void *at, size_t size, con
 
 void write_base64url(struct writer *w, const void *at, size_t size)
 {
-    write_base64_with(w, at, size, "-_", false);
+    write_base64_with(w, at, size, BASE62 "-_", false);
 }
 
 void write_base64(struct writer *w, const void *at, size_t size)
 {
-    write_base64_with(w, at, size, "+/", true);
+    write_base64_with(w, at, size, BASE62 "+/", true);
 }
 
 void write_format(struct writer *w, const char *format, ...)

@@ -162,7 +162,7 @@ enum err time_parse_ms(struct bytes text, int64_t *ms)
     return err;
 }
 
-static char *put_digits(char *at, uint32_t n, uint32_t count)
+static inline char *put_digits(char *at, uint32_t n, uint32_t count)
 {
     for (uint32_t i = count; i > 0; i--, n /= 10)
         at[i - 1] = (char)('0' + n % 10);

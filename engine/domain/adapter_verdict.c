@@ -104,6 +104,20 @@ static void keep(struct bytes text, char *out, size_t max)
     out[size] = '\0';
 }
 
+static void keep_value(const struct json_value *value, char *out, size_t max)
+{
+    if (value->token == JSON_OBJECT || value->token == JSON_ARRAY || value->raw.size > ID_READ_MAX)
+        return;
+    if (!value->escaped) {
+        keep(value->raw, out, max);
+        return;
+    }
+    char text[ID_READ_MAX];
+    struct writer w = writer_of(text, sizeof text);
+    if (json_value_text(value, &w) == ERR_OK)
+        keep(writer_bytes(&w), out, max);
+}
+
 static void read_place(const struct place *place, const struct http_response *response, char *out,
                        size_t max)
 {
@@ -112,11 +126,8 @@ static void read_place(const struct place *place, const struct http_response *re
         keep(http_header_of(response, place->name), out, max);
     } else if (place->kind == PLACE_JSON && !response->body_cut) {
         struct json_value value;
-        char text[ID_READ_MAX];
-        struct writer w = writer_of(text, sizeof text);
-        if (json_find(response->body, place->name, &value) == ERR_OK && value.token != JSON_NULL &&
-            json_value_text(&value, &w) == ERR_OK)
-            keep(writer_bytes(&w), out, max);
+        if (json_find(response->body, place->name, &value) == ERR_OK && value.token != JSON_NULL)
+            keep_value(&value, out, max);
     }
 }
 

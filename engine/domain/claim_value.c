@@ -134,14 +134,23 @@ bool claim_parse_value(struct bytes text, struct claim_value *out)
 
 static bool is_plain(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-._~:", c) != NULL);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= ':') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+static size_t plain_size(struct bytes text)
+{
+    size_t size = 0;
+    while (size < text.size && is_plain(text.at[size]))
+        size++;
+    return size;
 }
 
 void claim_write_text(struct writer *w, struct bytes text)
 {
-    size_t used = 0;
-    for (size_t i = 0; i < text.size; i++) {
+    size_t used = u64_min(plain_size(text), CLAIM_TEXT_MAX);
+    write_bytes(w, text.at, used);
+    for (size_t i = used; i < text.size; i++) {
         bool plain = is_plain(text.at[i]);
         size_t size = plain ? 1 : 3;
         if (used + size > CLAIM_TEXT_MAX)
@@ -158,8 +167,10 @@ void claim_write_text(struct writer *w, struct bytes text)
 
 size_t claim_read_text(struct bytes text, char *out)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < text.size; i++) {
+    size_t size = plain_size(text);
+    if (size > 0)
+        memcpy(out, text.at, size);
+    for (size_t i = size; i < text.size; i++) {
         uint32_t high, low;
         if (text.at[i] == '%' && text.size - i > 2 && hex_digit(text.at[i + 1], &high) &&
             hex_digit(text.at[i + 2], &low)) {

@@ -45,12 +45,16 @@ struct claim_value {
     struct bytes text; /* S: provider id; F, X: reason; percent-encoded; C: none */
 };
 
-/* 16 bytes of SHA-256(tenant NUL event_id): who an event is. */
-void claim_event_hash(struct bytes tenant, struct bytes event_id, uint8_t out[CLAIM_HASH_SIZE]);
+/* SHA-256(tenant NUL id). With the event_id as id its first CLAIM_HASH_SIZE bytes say
+ * who an event is. */
+struct claim_identity {
+    uint8_t hash[32];
+};
+void claim_identity_of(struct bytes tenant, struct bytes id, struct claim_identity *out);
 /* 32 hex digits of a hash of tenant, id, channel and address in normal form. With the
  * dedup key as id: what the claim's key is made of. With the event_id: the leg_id,
  * which is the idempotency key too. Neither is keyed: no rotation repeats a message. */
-void claim_leg_hex(struct bytes tenant, struct bytes id, struct bytes channel, struct bytes address,
+void claim_leg_hex(const struct claim_identity *who, struct bytes channel, struct bytes address,
                    char out[2 * CLAIM_HASH_SIZE]);
 
 void claim_write_own(struct writer *w, const uint8_t event[CLAIM_HASH_SIZE],

@@ -108,14 +108,21 @@ static bool is_https(struct bytes url)
     return true;
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_of_scheme(char c)
+{
+    return (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+}
+
 /* RFC 3986: a letter, then letters, digits, `+`, `-`, `.`, before a colon; 0: none. */
 static size_t scheme_size(struct bytes text)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char others[] = "0123456789+-.";
     size_t i = 0;
-    while (i < text.size && text.at[i] != '\0' &&
-           (strchr(letters, text.at[i]) || (i > 0 && strchr(others, text.at[i]))))
+    while (i < text.size && (is_letter(text.at[i]) || (i > 0 && is_of_scheme(text.at[i]))))
         i++;
     return i < text.size && text.at[i] == ':' ? i : 0;
 }

@@ -12,9 +12,15 @@ enum { SUB_MESSAGE_MAX = 512 };
 
 struct out {
     struct writer *w;
-    const ProtobufCMessageDescriptor *type;
     bool json;
 };
+
+/* A field as either form names it: its number, and `,"name":`. */
+struct field {
+    uint32_t id;
+    struct bytes key;
+};
+#define FIELD(number, name) ((struct field){number, BYTES(",\"" name "\":")})
 
 static void write_varint(struct writer *w, uint64_t n)
 {
@@ -25,20 +31,15 @@ static void write_varint(struct writer *w, uint64_t n)
 
 enum { VARINT = 0, SIZED = 2 };
 
-static const ProtobufCFieldDescriptor *field_of(const struct out *o, uint32_t id)
-{
-    const ProtobufCFieldDescriptor *field = &o->type->fields[id - 1];
-    CHECK(field->id == id);
-    return field;
-}
-
 /* The field's name or tag; the value follows. */
-static void begin(const struct out *o, uint32_t id, uint32_t wire)
+static inline void begin(const struct out *o, struct field field, uint32_t wire)
 {
-    if (o->json)
-        json_write_key(o->w, field_of(o, id)->name);
-    else
-        write_varint(o->w, id << 3 | wire);
+    if (!o->json) {
+        write_varint(o->w, field.id << 3 | wire);
+        return;
+    }
+    bool first = o->w->size > 0 && o->w->at[o->w->size - 1] == '{';
+    write_bytes(o->w, field.key.at + first, field.key.size - first);
 }
 
 /* Text as it may stand in either form. Most of it is plain, which one look tells. */
@@ -52,13 +53,13 @@ static struct bytes clean(struct bytes text, bool *plain)
     return nul ? (struct bytes){text.at, (size_t)(nul - text.at)} : text;
 }
 
-static void put_text(const struct out *o, uint32_t id, struct bytes text)
+static void put_text(const struct out *o, struct field field, struct bytes text)
 {
     bool plain;
     text = clean(text, &plain);
     if (text.size == 0)
         return;
-    begin(o, id, SIZED);
+    begin(o, field, SIZED);
     if (!o->json) {
         write_varint(o->w, text.size);
         write_slice(o->w, text);
@@ -72,9 +73,9 @@ static void put_text(const struct out *o, uint32_t id, struct bytes text)
     write_char(o->w, '"');
 }
 
-static void put_number(const struct out *o, uint32_t id, uint32_t n)
+static void put_number(const struct out *o, struct field field, uint32_t n)
 {
-    begin(o, id, VARINT);
+    begin(o, field, VARINT);
     if (o->json)
         write_u64(o->w, n);
     else
@@ -82,9 +83,9 @@ static void put_number(const struct out *o, uint32_t id, uint32_t n)
 }
 
 /* 64-bit integers are strings in JSON. */
-static void put_i64(const struct out *o, uint32_t id, int64_t n)
+static void put_i64(const struct out *o, struct field field, int64_t n)
 {
-    begin(o, id, VARINT);
+    begin(o, field, VARINT);
     if (!o->json) {
         write_varint(o->w, (uint64_t)n);
         return;
@@ -94,46 +95,47 @@ static void put_i64(const struct out *o, uint32_t id, int64_t n)
     write_char(o->w, '"');
 }
 
-static void put_true(const struct out *o, uint32_t id, bool value)
+static void put_true(const struct out *o, struct field field, bool value)
 {
     if (!value)
         return;
-    begin(o, id, VARINT);
+    begin(o, field, VARINT);
     if (o->json)
         write_literal(o->w, "true");
     else
         write_char(o->w, 1);
 }
 
-static void put_enum(const struct out *o, uint32_t id, int value)
+static void put_enum(const struct out *o, struct field field, const ProtobufCEnumDescriptor *type,
+                     int value)
 {
     if (value == 0)
         return;
-    begin(o, id, VARINT);
+    begin(o, field, VARINT);
     if (!o->json) {
         write_varint(o->w, (uint64_t)value);
         return;
     }
     write_char(o->w, '"');
-    pb_write_enum(o->w, field_of(o, id)->descriptor, value);
+    pb_write_enum(o->w, type, value);
     write_char(o->w, '"');
 }
 
 /* A sub-message that was written elsewhere, because its size comes first. */
-static void put_sized(const struct out *o, uint32_t id, struct writer inside)
+static void put_sized(const struct out *o, struct field field, struct writer inside)
 {
     o->w->overflow |= inside.overflow;
-    begin(o, id, SIZED);
+    begin(o, field, SIZED);
     write_varint(o->w, inside.size);
     write_slice(o->w, writer_bytes(&inside));
 }
 
-static void put_time(const struct out *o, uint32_t id, int64_t ms)
+static void put_time(const struct out *o, struct field field, int64_t ms)
 {
     if (ms <= 0)
         return;
     if (o->json) {
-        begin(o, id, SIZED);
+        begin(o, field, SIZED);
         write_char(o->w, '"');
         time_write(o->w, ms);
         write_char(o->w, '"');
@@ -149,26 +151,28 @@ static void put_time(const struct out *o, uint32_t id, int64_t ms)
         write_varint(&inside, 2 << 3 | VARINT);
         write_varint(&inside, (uint64_t)(ms % 1000) * 1000000);
     }
-    put_sized(o, id, inside);
+    put_sized(o, field, inside);
 }
 
 /* Some twenty of them in each record: written by hand. Ids are our own plain text. */
-static void put_gates(const struct out *o, uint32_t id, const struct outcome_record *r)
+static void put_gates(const struct out *o, struct field field, const struct outcome_record *r)
 {
-    static const char *const verdicts[] = {"unspecified", "pass", "refuse", "skip"};
+    const struct bytes verdicts[] = {
+        BYTES("\",\"verdict\":\"unspecified"), BYTES("\",\"verdict\":\"pass"),
+        BYTES("\",\"verdict\":\"refuse"), BYTES("\",\"verdict\":\"skip")};
+    const struct bytes first = BYTES("[{\"id\":\""), next = BYTES("\"},{\"id\":\"");
     if (o->json && r->gate_count > 0)
-        begin(o, id, SIZED);
+        begin(o, field, SIZED);
     for (uint32_t i = 0; i < r->gate_count; i++) {
         const struct outcome_gate *gate = &r->gates[i];
         struct bytes name = bytes_of(gate->id);
         if (o->json) {
-            write_text(o->w, i == 0 ? "[{\"id\":\"" : "\"},{\"id\":\"");
+            write_slice(o->w, i == 0 ? first : next);
             write_slice(o->w, name);
-            write_literal(o->w, "\",\"verdict\":\"");
-            write_text(o->w, verdicts[gate->verdict]);
+            write_slice(o->w, verdicts[gate->verdict]);
             continue;
         }
-        begin(o, id, SIZED);
+        begin(o, field, SIZED);
         write_char(o->w, (char)(name.size + 4));
         write_char(o->w, 1 << 3 | SIZED);
         write_char(o->w, (char)name.size);
@@ -180,34 +184,33 @@ static void put_gates(const struct out *o, uint32_t id, const struct outcome_rec
         write_literal(o->w, "\"}]");
 }
 
-static void put_origin(const struct out *o, uint32_t id, const struct outcome_record *r)
+static void put_origin(const struct out *o, struct field field, const struct outcome_record *r)
 {
     if (r->origin_topic.size == 0)
         return;
     char memory[SUB_MESSAGE_MAX];
     struct writer w = writer_of(memory, sizeof memory);
-    struct out inside = {&w, &carillon__v1__origin__descriptor, o->json};
+    struct out inside = {&w, o->json};
     if (o->json) {
-        begin(o, id, SIZED);
+        begin(o, field, SIZED);
         write_char(o->w, '{');
         inside.w = o->w;
     }
-    put_text(&inside, 1, r->origin_topic);
-    put_number(&inside, 2, (uint32_t)r->origin_partition);
-    put_i64(&inside, 3, r->origin_offset);
+    put_text(&inside, FIELD(1, "topic"), r->origin_topic);
+    put_number(&inside, FIELD(2, "partition"), (uint32_t)r->origin_partition);
+    put_i64(&inside, FIELD(3, "offset"), r->origin_offset);
     if (o->json)
         write_char(o->w, '}');
     else
-        put_sized(o, id, w);
+        put_sized(o, field, w);
 }
 
-static void put_labels(const struct out *o, uint32_t id, const Carillon__V1__Event *event)
+static void put_labels(const struct out *o, struct field field, const Carillon__V1__Event *event)
 {
-    const ProtobufCMessageDescriptor *entry = &carillon__v1__outcome__labels_entry__descriptor;
     if (event->n_labels == 0)
         return;
     if (o->json) {
-        begin(o, id, SIZED);
+        begin(o, field, SIZED);
         write_char(o->w, '{');
     }
     for (size_t i = 0; i < event->n_labels; i++) {
@@ -222,10 +225,10 @@ static void put_labels(const struct out *o, uint32_t id, const Carillon__V1__Eve
         }
         char memory[SUB_MESSAGE_MAX];
         struct writer w = writer_of(memory, sizeof memory);
-        struct out inside = {&w, entry, false};
-        put_text(&inside, 1, key);
-        put_text(&inside, 2, value);
-        put_sized(o, id, w);
+        struct out inside = {&w, false};
+        put_text(&inside, FIELD(1, "key"), key);
+        put_text(&inside, FIELD(2, "value"), value);
+        put_sized(o, field, w);
     }
     if (o->json)
         write_char(o->w, '}');
@@ -233,51 +236,53 @@ static void put_labels(const struct out *o, uint32_t id, const Carillon__V1__Eve
 
 static void put_copied(const struct out *o, const Carillon__V1__Event *event)
 {
-    put_text(o, 29, bytes_of(event->customer_id));
-    put_text(o, 30, bytes_of(event->customer_reference));
-    put_text(o, 31, bytes_of(event->conversation_id));
-    put_text(o, 32, bytes_of(event->transaction_id));
-    put_text(o, 33, bytes_of(event->booking ? event->booking->booking_id : NULL));
-    put_text(o, 34, bytes_of(event->location_id));
-    put_text(o, 35, bytes_of(event->author ? event->author->role : NULL));
-    put_labels(o, 36, event);
+    put_text(o, FIELD(29, "customer_id"), bytes_of(event->customer_id));
+    put_text(o, FIELD(30, "customer_reference"), bytes_of(event->customer_reference));
+    put_text(o, FIELD(31, "conversation_id"), bytes_of(event->conversation_id));
+    put_text(o, FIELD(32, "transaction_id"), bytes_of(event->transaction_id));
+    put_text(o, FIELD(33, "booking_id"),
+             bytes_of(event->booking ? event->booking->booking_id : NULL));
+    put_text(o, FIELD(34, "location_id"), bytes_of(event->location_id));
+    put_text(o, FIELD(35, "author_role"), bytes_of(event->author ? event->author->role : NULL));
+    put_labels(o, FIELD(36, "labels"), event);
 }
 
 enum err outcome_record_encode(const struct outcome_record *r, enum outcome_format format,
                                struct writer *out)
 {
-    struct out o = {out, &carillon__v1__outcome__descriptor, format == OUTCOME_JSON};
+    struct out o = {out, format == OUTCOME_JSON};
     if (o.json)
         write_char(out, '{');
-    put_text(&o, 1, r->event_id);
-    put_text(&o, 2, r->leg_id);
-    put_text(&o, 3, r->tenant_id);
-    put_enum(&o, 4, (int)r->kind);
-    put_enum(&o, 5, (int)r->class);
-    put_enum(&o, 6, (int)r->channel);
-    put_text(&o, 7, r->address_hash);
-    put_enum(&o, 8, (int)r->outcome);
-    put_text(&o, 9, bytes_of(r->reason));
-    put_text(&o, 10, bytes_of(r->detail));
-    put_text(&o, 11, r->provider);
-    put_text(&o, 12, r->route);
-    put_text(&o, 13, r->provider_message_id);
-    put_number(&o, 14, r->attempts);
-    put_true(&o, 15, r->dup_risk);
-    put_true(&o, 16, r->replay);
-    put_text(&o, 17, r->zone);
-    put_enum(&o, 18, (int)r->zone_source);
-    put_time(&o, 19, r->due_ms);
-    put_time(&o, 20, r->effective_due_ms);
-    put_time(&o, 21, r->sent_at_ms);
-    put_time(&o, 22, r->settled_at_ms);
+    put_text(&o, FIELD(1, "event_id"), r->event_id);
+    put_text(&o, FIELD(2, "leg_id"), r->leg_id);
+    put_text(&o, FIELD(3, "tenant_id"), r->tenant_id);
+    put_enum(&o, FIELD(4, "kind"), &carillon__v1__kind__descriptor, (int)r->kind);
+    put_enum(&o, FIELD(5, "class"), &carillon__v1__class__descriptor, (int)r->class);
+    put_enum(&o, FIELD(6, "channel"), &carillon__v1__channel__descriptor, (int)r->channel);
+    put_text(&o, FIELD(7, "address_hash"), r->address_hash);
+    put_enum(&o, FIELD(8, "outcome"), &carillon__v1__outcome_kind__descriptor, (int)r->outcome);
+    put_text(&o, FIELD(9, "reason"), bytes_of(r->reason));
+    put_text(&o, FIELD(10, "detail"), bytes_of(r->detail));
+    put_text(&o, FIELD(11, "provider"), r->provider);
+    put_text(&o, FIELD(12, "route"), r->route);
+    put_text(&o, FIELD(13, "provider_message_id"), r->provider_message_id);
+    put_number(&o, FIELD(14, "attempts"), r->attempts);
+    put_true(&o, FIELD(15, "dup_risk"), r->dup_risk);
+    put_true(&o, FIELD(16, "replay"), r->replay);
+    put_text(&o, FIELD(17, "zone"), r->zone);
+    put_enum(&o, FIELD(18, "zone_source"), &carillon__v1__zone_source__descriptor,
+             (int)r->zone_source);
+    put_time(&o, FIELD(19, "due_at"), r->due_ms);
+    put_time(&o, FIELD(20, "effective_due_at"), r->effective_due_ms);
+    put_time(&o, FIELD(21, "sent_at"), r->sent_at_ms);
+    put_time(&o, FIELD(22, "settled_at"), r->settled_at_ms);
     if (r->segments > 0)
-        put_number(&o, 23, r->segments);
-    put_enum(&o, 24, (int)r->encoding);
-    put_text(&o, 25, bytes_of(r->template));
-    put_gates(&o, 26, r);
-    put_origin(&o, 27, r);
-    put_text(&o, 28, r->worker);
+        put_number(&o, FIELD(23, "segments"), r->segments);
+    put_enum(&o, FIELD(24, "encoding"), &carillon__v1__encoding__descriptor, (int)r->encoding);
+    put_text(&o, FIELD(25, "template"), bytes_of(r->template));
+    put_gates(&o, FIELD(26, "gates"), r);
+    put_origin(&o, FIELD(27, "origin"), r);
+    put_text(&o, FIELD(28, "worker"), r->worker);
     if (r->event)
         put_copied(&o, r->event);
     if (o.json)
@@ -301,7 +306,10 @@ uint32_t outcome_record_headers(const struct outcome_record *r, enum outcome_for
     if (r->origin_topic.size > 0) {
         write_char(&w, '@');
         write_slice(&w, r->origin_topic);
-        write_format(&w, "/%d/%lld", r->origin_partition, (long long)r->origin_offset);
+        write_char(&w, '/');
+        write_i64(&w, r->origin_partition);
+        write_char(&w, '/');
+        write_i64(&w, r->origin_offset);
     }
     headers[count++] = (struct record_header){BYTES("ce_id"), since(&w, 0)};
     headers[count++] = (struct record_header){BYTES("ce_source"), BYTES("/carillon")};

@@ -25,12 +25,8 @@ static enum err broken(struct decoder *d, const struct pb_path *path)
     return ERR_INVALID;
 }
 
-static bool read_varint(struct wire *wire, uint64_t *out)
+static bool read_long_varint(struct wire *wire, uint64_t *out)
 {
-    if (wire->at < wire->end && *wire->at < 0x80) { /* most are short */
-        *out = *wire->at++;
-        return true;
-    }
     uint64_t n = 0;
     for (uint32_t shift = 0; shift < 70 && wire->at < wire->end; shift += 7) {
         uint8_t byte = *wire->at++;
@@ -41,6 +37,15 @@ static bool read_varint(struct wire *wire, uint64_t *out)
         }
     }
     return false;
+}
+
+static inline bool read_varint(struct wire *wire, uint64_t *out)
+{
+    if (wire->at < wire->end && *wire->at < 0x80) { /* most are short */
+        *out = *wire->at++;
+        return true;
+    }
+    return read_long_varint(wire, out);
 }
 
 /* One field as it lies on the wire. */
@@ -132,9 +137,9 @@ static enum err put_text(struct decoder *d, ProtobufCMessage *message,
                          const struct pb_path *path)
 {
     struct bytes text = {(const char *)inside.at, (size_t)(inside.end - inside.at)};
-    if (utf8_valid_size(text) < text.size || (text.size > 0 && memchr(text.at, '\0', text.size))) {
-        pb_fail(d->error, path,
-                utf8_valid_size(text) < text.size ? "not UTF-8" : "a NUL inside a string");
+    bool valid = utf8_valid_size(text) == text.size;
+    if (!valid || (text.size > 0 && memchr(text.at, '\0', text.size))) {
+        pb_fail(d->error, path, valid ? "a NUL inside a string" : "not UTF-8");
         return ERR_OK;
     }
     union pb_value value = {.text = arena_copy(d->arena, text)};
@@ -162,7 +167,7 @@ static enum err put_message(struct decoder *d, ProtobufCMessage *message,
                                 repeated || !*slot ? pb_new(d->arena, field->descriptor) : *slot};
     if (!value.message)
         return ERR_NO_MEMORY;
-    bool map = pb_is_map(field);
+    bool map = repeated && pb_is_map(field);
     struct pb_path entry = {.up = path, .entry = value.message};
     enum err err = read_message(d, inside, value.message, map ? &entry : path);
     if (err != ERR_OK)
@@ -183,14 +188,17 @@ static enum err put_field(struct decoder *d, ProtobufCMessage *message,
 {
     bool text = field->type == PROTOBUF_C_TYPE_STRING, sub = field->type == PROTOBUF_C_TYPE_MESSAGE;
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-    size_t most = pb_is_map(field) ? PB_MAP_MAX : PB_LIST_MAX;
-    if (repeated && *pb_count(message, field) >= most) {
-        pb_fail(d->error, path, too_many);
-        return ERR_OK;
+    struct pb_path element = {.up = path};
+    if (repeated) {
+        bool map = pb_is_map(field);
+        element.index = *pb_count(message, field);
+        if (element.index >= (map ? PB_MAP_MAX : PB_LIST_MAX)) {
+            pb_fail(d->error, path, too_many);
+            return ERR_OK;
+        }
+        if (!map)
+            path = &element;
     }
-    struct pb_path element = {.up = path, .index = repeated ? *pb_count(message, field) : 0};
-    if (repeated && !pb_is_map(field))
-        path = &element;
     if (wire->form == 2 && text)
         return put_text(d, message, field, wire->inside, path);
     if (wire->form == 2 && sub)

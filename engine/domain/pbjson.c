@@ -134,6 +134,15 @@ static void check_field(const struct checker *c, ProtobufCMessage *message,
     }
 }
 
+/* Most fields of a message are absent, or numbers. */
+static inline bool has_text_or_message(const ProtobufCMessage *message,
+                                       const ProtobufCFieldDescriptor *field)
+{
+    return (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE ||
+            field->label == PROTOBUF_C_LABEL_REPEATED) &&
+           *(void **)pb_member(message, field) != NULL;
+}
+
 /* Fields and limits are both in the order of field numbers, so they are walked together. */
 static void check_message(const struct checker *c, ProtobufCMessage *message,
                           const struct pb_path *path)
@@ -147,7 +156,8 @@ static void check_message(const struct checker *c, ProtobufCMessage *message,
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         bool limited =
             at < c->limit_count && c->limits[at].type == type && c->limits[at].id == field->id;
-        check_field(c, message, field, limited ? &c->limits[at] : &none, path);
+        if (has_text_or_message(message, field))
+            check_field(c, message, field, limited ? &c->limits[at] : &none, path);
         at += limited;
     }
 }

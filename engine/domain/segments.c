@@ -83,7 +83,15 @@ struct totals {
 static struct totals totals_of(struct bytes text)
 {
     struct totals t = {.gsm7 = true};
-    for (size_t at = 0; at < text.size; t.code_points++) {
+    size_t at = 0;
+    for (; at < text.size && (unsigned char)text.at[at] < 0x80;
+         at++) { /* most texts, most of each */
+        uint32_t septets = latin_septets[(unsigned char)text.at[at]];
+        t.gsm7 &= septets > 0;
+        t.septets += septets;
+    }
+    t.code_points = t.utf16_units = (uint32_t)at;
+    for (; at < text.size; t.code_points++) {
         uint32_t c = next_code_point(text, &at), septets = septets_of(c);
         t.gsm7 &= septets > 0;
         t.septets += septets;

@@ -127,11 +127,11 @@ int64_t admit_due_ms(const struct event *event)
 
 static void init_claim(struct admit *admit, struct job *job)
 {
-    const struct event *event = job->event;
+    struct event *event = job->event;
     const struct judge_case *c = &event->judged;
     char key[2 * CLAIM_HASH_SIZE];
-    claim_leg_hex(bytes_of(c->event->tenant_id), once_dedup_key(c->event),
-                  bytes_of(channel_name(job->leg->channel)), job->leg->address, key);
+    claim_leg_hex(event_dedup_of(event), bytes_of(channel_name(job->leg->channel)),
+                  job->leg->address, key);
     const struct claim_leg leg = {.own = event->own,
                                   .key_hex = key,
                                   .nonce = prng_next(&admit->random),

@@ -56,7 +56,7 @@ static bool is_whole(const struct admit_entry *entry)
 static void ask_candidates(struct admit *admit, struct admit_batch *batch,
                            struct admit_entry *entry)
 {
-    const struct event *event = entry->event;
+    struct event *event = entry->event;
     const struct judge_case *c = &event->judged;
     bool whole = is_whole(entry);
     if (event->candidates_asked || (!whole && all_are_legs(event)))

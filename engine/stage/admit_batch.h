@@ -107,7 +107,7 @@ struct admit_candidates {
 };
 void admit_candidates_of(const struct event *event, struct arena *arena,
                          struct admit_candidates *out);
-void admit_claim_key(const struct event *event, const struct leg *leg, char key[CLAIM_KEY_SIZE]);
+void admit_claim_key(struct event *event, const struct leg *leg, char key[CLAIM_KEY_SIZE]);
 bool admit_has_leg(const struct judge_case *c, const struct leg *leg);
 bool admit_of_business(const struct event *event);
 /* The legs of the event as l1 keeps them. */

@@ -23,11 +23,11 @@ bool admit_has_leg(const struct judge_case *c, const struct leg *leg)
     return false;
 }
 
-void admit_claim_key(const struct event *event, const struct leg *leg, char key[CLAIM_KEY_SIZE])
+void admit_claim_key(struct event *event, const struct leg *leg, char key[CLAIM_KEY_SIZE])
 {
     memcpy(key, "c1:{", 4);
-    claim_leg_hex(bytes_of(event->judged.event->tenant_id), once_dedup_key(event->judged.event),
-                  bytes_of(channel_name(leg->channel)), leg->address, key + 4);
+    claim_leg_hex(event_dedup_of(event), bytes_of(channel_name(leg->channel)), leg->address,
+                  key + 4);
     key[CLAIM_KEY_SIZE - 1] = '}';
 }
 

@@ -11,14 +11,12 @@ static struct job *only_job(struct event *event)
 }
 
 /* What claims call it: event|origin. */
-static void name_event(struct event *event, struct bytes tenant_id, struct bytes event_id)
+static void name_event(struct event *event)
 {
-    uint8_t hash[CLAIM_HASH_SIZE];
-    claim_event_hash(tenant_id, event_id, hash);
     char *memory = arena_take(&event->arena, CLAIM_OWN_MAX);
     CHECK(memory != NULL); /* blocks are far larger than records that decode */
     struct writer w = writer_of(memory, CLAIM_OWN_MAX);
-    claim_write_own(&w, hash, &event->origin);
+    claim_write_own(&w, event_id_of(event)->hash, &event->origin);
     CHECK(!w.overflow);
     event->own = writer_bytes(&w);
 }
@@ -68,7 +66,7 @@ static void refuse(struct event *event, Carillon__V1__Event *decoded,
     event->judged.event =
         decoded && decoded->event_id && decoded->tenant_id ? decoded : bare_event(event, error);
     event->judged.kind = kind_row_of(event->judged.event->kind);
-    name_event(event, error->tenant_id, error->event_id);
+    name_event(event);
     /* Without tenant or recipient there is no claim it could have made. */
     bool has_addresses = event->judged.event->tenant_id && event->judged.event->recipient;
     list_push(has_addresses ? refused : done, &job->node);
@@ -90,8 +88,8 @@ static void decode_one(struct jobs *jobs, struct event *event, struct list *deco
         refuse(event, message, &error, refused, done);
         return;
     }
-    name_event(event, bytes_of(message->tenant_id), bytes_of(message->event_id));
     event->judged.event = message;
+    name_event(event);
     event->decoded_used = event->arena.used;
     list_push(decoded, &event->node);
 }

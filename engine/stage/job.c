@@ -1,5 +1,7 @@
 #include "stage/job.h"
 
+#include "domain/once.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -234,14 +236,34 @@ void job_wait(struct jobs *jobs, struct job *job, enum wait_reason why)
     job->wait = why;
 }
 
+const struct claim_identity *event_id_of(struct event *event)
+{
+    const Carillon__V1__Event *e = event->judged.event;
+    if (!event->has_id)
+        claim_identity_of(bytes_of(e->tenant_id), bytes_of(e->event_id), &event->id);
+    event->has_id = true;
+    return &event->id;
+}
+
+const struct claim_identity *event_dedup_of(struct event *event)
+{
+    const Carillon__V1__Event *e = event->judged.event;
+    struct bytes key = once_dedup_key(e);
+    if (key.at == e->event_id)
+        return event_id_of(event);
+    if (!event->has_dedup)
+        claim_identity_of(bytes_of(e->tenant_id), key, &event->dedup);
+    event->has_dedup = true;
+    return &event->dedup;
+}
+
 struct bytes job_leg_id(struct job *job)
 {
-    const Carillon__V1__Event *event = job->event->judged.event;
     const struct leg *leg = job->leg;
     const char *channel = leg ? channel_name(leg->channel) : NULL;
     if (!job->has_leg_id)
-        claim_leg_hex(bytes_of(event->tenant_id), bytes_of(event->event_id), bytes_of(channel),
-                      leg ? leg->address : BYTES(""), job->leg_id);
+        claim_leg_hex(event_id_of(job->event), bytes_of(channel), leg ? leg->address : BYTES(""),
+                      job->leg_id);
     job->has_leg_id = true;
     return (struct bytes){job->leg_id, sizeof job->leg_id};
 }

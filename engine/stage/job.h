@@ -83,10 +83,12 @@ struct event {
     uint32_t source_partition; /* consume's index */
     uint32_t epoch;
     int64_t offset;
-    int64_t assigned_ms;        /* when this assignment of its partition began */
-    struct claim_origin origin; /* first record: topic, partition, offset */
-    struct bytes own;           /* event|origin as claims have it; in the arena */
-    struct record record;       /* in the arena */
+    int64_t assigned_ms;             /* when this assignment of its partition began */
+    struct claim_origin origin;      /* first record: topic, partition, offset */
+    struct bytes own;                /* event|origin as claims have it; in the arena */
+    struct claim_identity id, dedup; /* by event_id_of, event_dedup_of */
+    bool has_id, has_dedup;
+    struct record record; /* in the arena */
     bool urgent;
     bool revoked; /* its partition went: end silently where nothing is claimed */
 
@@ -217,6 +219,9 @@ static inline struct event *event_of(struct list_node *node)
 
 /* Hash of tenant, event_id, channel and address: what the outcome and the provider know
  * the leg by. Asked once the job has its leg for good, or an end without one. */
+/* Of judged.event; each is hashed once. */
+const struct claim_identity *event_id_of(struct event *event);
+const struct claim_identity *event_dedup_of(struct event *event); /* by its dedup key */
 struct bytes job_leg_id(struct job *job);
 
 /* Ends the job with a refusal of the rules. */

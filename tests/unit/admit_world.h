@@ -205,16 +205,16 @@ static inline struct job *job_on(const struct event *event, Carillon__V1__Channe
 
 /* --- what stands in Redis -------------------------------------------------------------- */
 
-static inline void key_of(const struct event *event, Carillon__V1__Channel channel,
-                          const char *address, char key[CLAIM_KEY_SIZE])
+static inline void key_of(struct event *event, Carillon__V1__Channel channel, const char *address,
+                          char key[CLAIM_KEY_SIZE])
 {
     memcpy(key, "c1:{", 4);
-    claim_leg_hex(bytes_of(event->judged.event->tenant_id), once_dedup_key(event->judged.event),
-                  bytes_of(channel_name(channel)), bytes_of(address), key + 4);
+    claim_leg_hex(event_dedup_of(event), bytes_of(channel_name(channel)), bytes_of(address),
+                  key + 4);
     key[CLAIM_KEY_SIZE - 1] = '}';
 }
 
-static inline struct bytes claim_at(struct admit_world *w, const struct event *event,
+static inline struct bytes claim_at(struct admit_world *w, struct event *event,
                                     Carillon__V1__Channel channel, const char *address)
 {
     char key[CLAIM_KEY_SIZE];
@@ -223,7 +223,7 @@ static inline struct bytes claim_at(struct admit_world *w, const struct event *e
     return reply->type == REDIS_TEXT ? reply->text : (struct bytes){0};
 }
 
-static inline void set_claim(struct admit_world *w, const struct event *event,
+static inline void set_claim(struct admit_world *w, struct event *event,
                              Carillon__V1__Channel channel, const char *address,
                              enum claim_kind kind, struct bytes own, int64_t time_ms,
                              const char *text)

@@ -14,7 +14,7 @@ enum found {
     FOUND_COUNT
 };
 
-static void set_found(struct admit_world *w, const struct event *event,
+static void set_found(struct admit_world *w, struct event *event,
                       Carillon__V1__Channel channel, const char *address, enum found found)
 {
     const struct bytes others = BYTES("other|topic/0/1");
@@ -33,7 +33,7 @@ static void set_found(struct admit_world *w, const struct event *event,
                   found >= FOUND_OTHERS_SENT ? others : event->own, times[found], text);
 }
 
-static bool is_own_kind(struct admit_world *w, const struct event *event,
+static bool is_own_kind(struct admit_world *w, struct event *event,
                         Carillon__V1__Channel channel, const char *address, enum claim_kind kind,
                         uint64_t *nonce)
 {
@@ -56,7 +56,7 @@ static uint32_t jobs_on(const struct list *jobs, Carillon__V1__Channel channel)
 }
 
 /* What must hold of a channel, whatever was found there at first. */
-static void check_channel(struct admit_world *w, const struct event *event,
+static void check_channel(struct admit_world *w, struct event *event,
                           Carillon__V1__Channel channel, const char *address, enum found found)
 {
     uint64_t nonce;
@@ -113,7 +113,7 @@ static struct event *random_event(struct admit_world *w, uint64_t *random, uint3
 }
 
 /* Claims in force end while they are waited for. */
-static void end_in_force(struct admit_world *w, const struct event *event,
+static void end_in_force(struct admit_world *w, struct event *event,
                          Carillon__V1__Channel channel, const char *address, enum found *found)
 {
     if (*found != FOUND_OWN_FORCE && *found != FOUND_OTHERS_FORCE)

@@ -387,17 +387,21 @@ static void a_legs_key_and_id_are_told_apart_by_every_part(void **state)
     (void)state;
     char a[32], b[32];
     struct bytes t = BYTES("t"), id = BYTES("i"), sms = BYTES("sms"), to = BYTES("+1");
-    claim_leg_hex(t, id, sms, to, a);
+    struct claim_identity who;
+    claim_identity_of(t, id, &who);
+    claim_leg_hex(&who, sms, to, a);
     const struct bytes others[][4] = {{BYTES("u"), id, sms, to},
                                       {t, BYTES("j"), sms, to},
                                       {t, id, BYTES("email"), to},
                                       {t, id, sms, BYTES("+2")},
                                       {BYTES("ti"), BYTES(""), sms, to}};
     for (uint32_t i = 0; i < countof(others); i++) {
-        claim_leg_hex(others[i][0], others[i][1], others[i][2], others[i][3], b);
+        claim_identity_of(others[i][0], others[i][1], &who);
+        claim_leg_hex(&who, others[i][2], others[i][3], b);
         assert_memory_not_equal(a, b, 32);
     }
-    claim_leg_hex(t, id, sms, to, b);
+    claim_identity_of(t, id, &who);
+    claim_leg_hex(&who, sms, to, b);
     assert_memory_equal(a, b, 32);
 }
 
