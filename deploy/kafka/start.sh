@@ -9,7 +9,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 jars=$("$here/fetch.sh")
+mkdir -p "$dir/tmp" # what a killed JVM leaves goes with DIR
 flags=(-Xmx384m -Xms64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto
+    -XX:-UsePerfData "-Djava.io.tmpdir=$dir/tmp"
     -Dorg.slf4j.simpleLogger.logFile=System.out -cp "$jars/*")
 
 alive() { # a zombie is not
