@@ -115,6 +115,11 @@ test:
 	@$(MAKE) -s -j$$(nproc) all
 	@tests/all.sh
 
+# Every scenario through a real Kafka, Redis and worker; two minutes.
+.PHONY: scenarios-real
+scenarios-real: all
+	@python3 tests/real/scenarios.py
+
 # libFuzzer targets: `make fuzz F=json FUZZ_S=60`, or all of them in turn.
 FUZZ_S ?= 60
 FUZZ_C := $(wildcard tests/fuzz/fuzz_$(or $(F),*).c)

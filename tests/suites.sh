@@ -13,4 +13,5 @@ suite zones tests/zones/run.sh
 suite demo tests/demo.py
 suite bugs make -s bugs
 suite bugs-real make -s bugs-real
+suite scenarios-real tests/real/scenarios.py --short
 suite real tests/real/run.sh short

@@ -9,13 +9,14 @@
  * its claim was taken, so one that still reads A has a claim for the reminder to see.
  *
  * C9. An event counts from the moment it asks; it is taken back when its last leg ended
- * and none went. */
+ * and none went. So a leg that finds too many asks once more, when those have ended that
+ * were refused in this very round trip. */
 #include "domain/once.h"
 #include "stage/admit_batch.h"
 
 enum {
     VALUE_MAX = 2 + CLAIM_OWN_MAX + 1 + CLAIM_KEY_SIZE,
-    OTHER_MS = 250, /* until an additional reminder under way is looked at again */
+    AGAIN_MS = 250, /* until what others have under way is looked at again */
 };
 
 /* --- O2 -------------------------------------------------------------------------------- */
@@ -192,8 +193,9 @@ static void ask_cap(struct admit *admit, struct admit_batch *batch, uint16_t ent
 
 static void take_cap(struct job *job, struct bytes tag)
 {
-    job->capped = bytes_equal(tag, BYTES("CAPPED"));
-    if (job->capped)
+    bool capped = bytes_equal(tag, BYTES("CAPPED"));
+    job->cap = !capped ? CAP_ROOM : job->cap == CAP_AGAIN ? CAP_FULL : CAP_ASK_AGAIN;
+    if (capped)
         return;
     job->counts_anew = job->counts_anew || bytes_equal(tag, BYTES("COUNTED"));
     job->event->counting += !job->counts;
@@ -269,7 +271,7 @@ void admit_refuse_once(struct admit_entry *entry)
         struct job *job = job_of(n);
         if (admit_is_refused(job) || job->leg->decision != DECISION_SEND)
             continue;
-        if (job->capped)
+        if (job->cap == CAP_FULL)
             judge_refuse(job->leg, JUDGE_C9, DECISION_SUPPRESSED, REASON_FREQUENCY_CAPPED, NULL);
         else if (job->met == MET_COLLAPSED)
             judge_refuse(job->leg, JUDGE_O2, DECISION_SUPPRESSED, REASON_COLLAPSED, NULL);
@@ -285,9 +287,10 @@ bool admit_waits_once(struct admit *admit, struct job *job)
         list_push(&admit->queued, &job->node);
         return true;
     }
-    if (job->met == MET_UNDER_WAY) {
+    if (job->met == MET_UNDER_WAY || job->cap == CAP_ASK_AGAIN) {
+        job->cap = job->cap == CAP_ASK_AGAIN ? CAP_AGAIN : job->cap;
         job->met = MET_NOBODY;
-        admit_wait(admit, job, WAIT_CLAIMED_ELSEWHERE, OTHER_MS);
+        admit_wait(admit, job, WAIT_CLAIMED_ELSEWHERE, AGAIN_MS);
         return true;
     }
     return false;

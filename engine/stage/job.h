@@ -55,6 +55,9 @@ enum met {
     MET_COLLAPSED,
 };
 
+/* Whether a cap has room for it (C9). */
+enum cap { CAP_ROOM, CAP_ASK_AGAIN, CAP_AGAIN /* being asked again */, CAP_FULL };
+
 /* How a job ends: filled by whoever decides it, told by settle. */
 struct job_end {
     Carillon__V1__OutcomeKind outcome; /* UNSPECIFIED: not decided */
@@ -131,7 +134,8 @@ struct job {
     /* admit: what other events did */
     enum met met;
     struct bytes meets; /* what stood there; in the event's arena */
-    bool capped, counts, counts_anew;
+    enum cap cap;
+    bool counts, counts_anew;
 
     /* claim protocol (domain/claim.h), driven by stage/admit and stage/claims */
     struct claim claim;

@@ -195,6 +195,7 @@ static void the_cap_counts_events_of_a_customer_not_legs(void **state)
     struct event *third = judged(w, RECEIPT("3", SMS_ONLY CUSTOMER));
     admit(w);
     assert_int_equal(w->ready.count, 4);
+    admit_again(w);
     assert_int_equal(stage_job(third)->end.reason, REASON_FREQUENCY_CAPPED);
     assert_int_equal(counted(w), 2);
     assert_int_equal(claim_at(w, third, SMS, NUMBER).size, 0);
@@ -207,6 +208,7 @@ static void without_a_customer_each_address_counts(void **state)
     judged(w, RECEIPT("1", SMS_ONLY));
     struct event *both = judged(w, RECEIPT("2", BOTH));
     admit(w);
+    admit_again(w);
     assert_int_equal(job_on(both, SMS)->end.reason, REASON_FREQUENCY_CAPPED);
     assert_int_equal(w->ready.count, 2);
     assert_int_equal(counted(w), 2);
@@ -265,6 +267,20 @@ static void a_refusal_by_state_does_not_count(void **state)
     assert_int_equal(counted(w), 0);
 }
 
+static void a_refusal_in_the_same_round_trip_does_not_count(void **state)
+{
+    struct admit_world *w = *state;
+    caps(w, "1");
+    put_recipient(w, "t", NUMBER, "{\"opted_out\":true}");
+    judged(w, RECEIPT("1", SMS_ONLY CUSTOMER));
+    judged(w, RECEIPT("2", BOTH CUSTOMER ",\"channel\":\"email\""));
+    admit(w);
+    assert_int_equal(w->again.count, 1);
+    ends(w, &w->done, OUTCOME(SUPPRESSED), false);
+    admit_again(w);
+    assert_int_equal(w->ready.count, 1);
+}
+
 static void a_record_read_again_counts_once_and_for_when_it_went(void **state)
 {
     struct admit_world *w = *state;
@@ -310,6 +326,7 @@ int main(void)
         TEST(what_did_not_go_is_taken_back),
         TEST(one_leg_that_went_counts),
         TEST(a_refusal_by_state_does_not_count),
+        TEST(a_refusal_in_the_same_round_trip_does_not_count),
         TEST(a_record_read_again_counts_once_and_for_when_it_went),
         TEST(a_replay_outside_its_window_leaves_no_count),
     };
