@@ -7,6 +7,16 @@ $(OUT)/bugs/claim_%: tests/unit/test_claim.c $(wildcard engine/domain/claim*.c e
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) -Itests -std=c17 -O2 -DBUG_$* -o $@ $< $(wildcard engine/domain/claim*.c) $(LIB) -lcmocka $(LIBS)
 
+RING_BUGS := late_ack_counts held_ack_counts trust_mark owed_is_over seen_begins_at_end passed_is_done \
+             no_going_back end_asked_before finished_while_open finished_while_held finished_at_slot_end \
+             fired_while_held
+RING_BUG_BIN := $(patsubst %,$(OUT)/bugs/ring_%,$(RING_BUGS))
+RING_BUG_C := engine/domain/ring.c engine/domain/ring_reader.c
+
+$(OUT)/bugs/ring_%: tests/unit/test_ring_reader.c $(RING_BUG_C) engine/domain/ring.h engine/domain/ring_reader.h tests/unit/ring_model.h tests/unit/ring_explore.h $(LIB)
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(CPPFLAGS) -Itests -std=c17 -O2 -DBUG_$* -o $@ $< $(RING_BUG_C) $(LIB) -lcmocka $(LIBS)
+
 # Those that only a whole worker shows: `carillon-bench verify` has to name the invariant.
 $(OUT)/bugs/carillon_commit_before_ack: engine/stage/settle.c
 $(OUT)/bugs/carillon_slot_overspend: engine/base/slots.c
@@ -21,8 +31,8 @@ bugs-real: all $(REAL_BUG_BIN)
 	@python3 tests/real/bugs.py $(OUT)/bugs
 
 .PHONY: bugs
-bugs: $(CLAIM_BUG_BIN)
-	@failed=0; passed=0; for b in $(CLAIM_BUG_BIN); do \
+bugs: $(CLAIM_BUG_BIN) $(RING_BUG_BIN)
+	@failed=0; passed=0; for b in $(CLAIM_BUG_BIN) $(RING_BUG_BIN); do \
 	    if timeout 120 $$b >$$b.log 2>&1; then echo "bugs: $$b goes unnoticed"; failed=$$((failed + 1)); \
 	    else echo "$$(basename $$b): $$(grep -m1 -o 'violated: .*' $$b.log)"; passed=$$((passed + 1)); fi; done; \
 	echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ]

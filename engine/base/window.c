@@ -1,4 +1,4 @@
-/* One bit an offset, in a ring of WINDOW_SPAN: 1 says that the watermark may not pass it.
+/* One bit an offset, in a ring of the window's span: 1 says that the watermark may not pass it.
  * Offsets that were never delivered have no bit, so gaps need no care; what the metadata
  * calls open but is never delivered (compaction took it) loses its bit when a later offset
  * is delivered. Alternatives: a ring in order of delivery needs a search per completion
@@ -9,7 +9,12 @@ enum { RUNS_MAX = WINDOW_METADATA_MAX / 4 * 3 };
 
 static uint64_t *word_of(const struct window *w, int64_t offset)
 {
-    return &w->bits[((uint64_t)offset / 64) % WINDOW_WORDS];
+    return &w->bits[((uint64_t)offset / 64) & (w->words - 1)];
+}
+
+static int64_t span(const struct window *w)
+{
+    return (int64_t)w->words * 64;
 }
 
 static uint64_t mask_of(int64_t offset)
@@ -48,9 +53,28 @@ static void fill(struct window *w, int64_t from, int64_t to, bool set)
 
 void window_init(struct window *w, uint64_t bits[WINDOW_WORDS], int64_t low)
 {
+    window_init_words(w, bits, WINDOW_WORDS, low);
+}
+
+void window_init_words(struct window *w, uint64_t *bits, uint32_t words, int64_t low)
+{
     CHECK(low >= 0 && low < WINDOW_OFFSET_MAX);
-    memset(bits, 0, WINDOW_WORDS * sizeof(bits[0]));
-    *w = (struct window){.bits = bits, .low = low, .delivered = low, .end = low};
+    CHECK(words > 0 && words <= WINDOW_WORDS_MAX && (words & (words - 1)) == 0);
+    memset(bits, 0, words * sizeof(bits[0]));
+    *w = (struct window){.bits = bits, .words = words, .low = low, .delivered = low, .end = low};
+}
+
+void window_grow(struct window *w, uint64_t *bits, uint32_t words)
+{
+    struct window old = *w;
+    CHECK(words >= old.words);
+    window_init_words(w, bits, words, old.low);
+    for (int64_t o = old.low; o < old.end; o++)
+        if (bit(&old, o))
+            fill(w, o, o + 1, true);
+    w->delivered = old.delivered;
+    w->end = old.end;
+    w->open_count = old.open_count;
 }
 
 /* Nothing before `offset` will be delivered any more: what still has a bit there and
@@ -70,7 +94,7 @@ enum err window_add(struct window *w, int64_t offset)
     if (offset < w->delivered || offset >= WINDOW_OFFSET_MAX)
         return ERR_INVALID;
     pass_to(w, offset);
-    if (offset - w->low >= WINDOW_SPAN)
+    if (offset - w->low >= span(w))
         return ERR_AGAIN;
     if (offset < w->end && !bit(w, offset)) {
         pass_to(w, offset + 1);
@@ -110,7 +134,7 @@ bool window_is_open(const struct window *w, int64_t offset)
 
 uint32_t window_room(const struct window *w)
 {
-    return (uint32_t)(w->low + WINDOW_SPAN - w->delivered);
+    return (uint32_t)(w->low + span(w) - w->delivered);
 }
 
 static uint32_t varint_put(uint8_t at[5], uint32_t n)
@@ -178,17 +202,18 @@ static enum err base64url_decode(struct bytes text, uint8_t out[RUNS_MAX], size_
     return ERR_OK;
 }
 
-/* The next run; refuses 0 and what no window could hold. */
+/* The next run; refuses 0 and what no window could hold (4 bytes say 64 x WINDOW_WORDS_MAX
+ * and more). */
 static enum err varint_take(const uint8_t *at, size_t size, size_t *used, uint32_t *n)
 {
     *n = 0;
-    for (uint32_t shift = 0; shift < 21; shift += 7) {
+    for (uint32_t shift = 0; shift < 28; shift += 7) {
         if (*used == size)
             return ERR_INVALID;
         uint8_t byte = at[(*used)++];
         *n |= (uint32_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
-            return *n == 0 || *n > WINDOW_SPAN ? ERR_INVALID : ERR_OK;
+            return *n == 0 ? ERR_INVALID : ERR_OK;
     }
     return ERR_INVALID;
 }
@@ -202,7 +227,7 @@ static enum err runs_walk(struct window *w, const uint8_t *runs, size_t size, bo
         enum err err = varint_take(runs, size, &used, &open);
         if (err == ERR_OK)
             err = varint_take(runs, size, &used, &done);
-        if (err != ERR_OK || at + open + done - w->low > WINDOW_SPAN)
+        if (err != ERR_OK || at + open + done - w->low > span(w))
             return ERR_INVALID;
         if (apply) {
             fill(w, at, at + open, true);
@@ -242,14 +267,14 @@ void window_validate(const struct window *w)
 {
     uint32_t open = 0, bits = 0;
     CHECK(w->low <= w->delivered && w->delivered <= w->end);
-    CHECK(w->end - w->low <= WINDOW_SPAN);
+    CHECK(w->end - w->low <= span(w));
     CHECK(w->low == w->end || bit(w, w->low));
     for (int64_t o = w->low; o < w->end; o++) {
         bits += bit(w, o);
         open += window_is_open(w, o);
     }
     CHECK(open == w->open_count);
-    for (uint32_t i = 0; i < WINDOW_WORDS; i++)
+    for (uint32_t i = 0; i < w->words; i++)
         bits -= (uint32_t)__builtin_popcountll(w->bits[i]);
     CHECK(bits == 0); /* none outside */
 }

@@ -15,8 +15,9 @@
 #include "base/err.h"
 
 enum {
-    WINDOW_SPAN = 65536,             /* offsets from the watermark to the newest */
+    WINDOW_SPAN = 65536,             /* offsets from the watermark to the newest, as a rule */
     WINDOW_WORDS = WINDOW_SPAN / 64, /* uint64_t of its bits */
+    WINDOW_WORDS_MAX = 1 << 20,      /* of one that grows */
     WINDOW_METADATA_MAX = 4000,      /* characters; brokers take 4,096 */
     WINDOW_WORKER_MAX = 64,          /* of the worker's name in it */
 };
@@ -26,6 +27,7 @@ enum {
 
 struct window {
     uint64_t *bits;      /* the offset mod span: 1 = not done (or not known to be) */
+    uint32_t words;      /* of them, a power of two; the span is 64 times as large */
     int64_t low;         /* the watermark: everything before it is done or was never there */
     int64_t delivered;   /* one past the newest offset delivered */
     int64_t end;         /* one past the newest known of: by delivery or by the metadata */
@@ -34,6 +36,11 @@ struct window {
 
 /* Starts at the committed offset (0 <= low < WINDOW_OFFSET_MAX), with nothing open. */
 void window_init(struct window *w, uint64_t bits[WINDOW_WORDS], int64_t low);
+
+/* The same with a span of 64 x words; words is a power of two up to WINDOW_WORDS_MAX. */
+void window_init_words(struct window *w, uint64_t *bits, uint32_t words, int64_t low);
+/* Goes on in a larger ring of bits; the old one is the caller's again. */
+void window_grow(struct window *w, uint64_t *bits, uint32_t words);
 
 /* A record was delivered and is open now. ERR_NOT_FOUND: the metadata says that it is
  * done, skip it. ERR_AGAIN: too far from the watermark, deliver it again later.
