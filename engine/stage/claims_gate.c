@@ -15,7 +15,7 @@ enum {
     HASTE_NS = 50 * 1000 * 1000, /* while it is shut */
     STEP_NS = 500 * 1000 * 1000, /* of the clock */
     STEP_SAMPLES = 3,
-    SLEW = 8, /* of a difference, a part per sample */
+    DRIFT_NS = 50 * 1000, /* that two clocks may drift apart between samples */
 };
 
 enum reply { REPLY_INFO, REPLY_TIME, REPLY_EPOCH, REPLY_VERSION, REPLY_MARKS, REPLY_COUNT };
@@ -122,8 +122,9 @@ static void read_info(struct gate_health *h, const struct redis_reply *reply)
     h->uptime_ms = uptime_s * 1000;
 }
 
-/* The first sample stands; later ones pull gently. A step is believed when three samples
- * in a row show it. */
+/* Never early: the server took its time before the reply came, so each sample is a lower
+ * bound of the offset, and the highest of late is kept; it sinks a little with each one,
+ * as clocks drift. A step is believed when three samples in a row show it. */
 static void read_time(struct gate *g, const struct redis_reply *reply)
 {
     int64_t s = 0, us = 0;
@@ -133,9 +134,7 @@ static void read_time(struct gate *g, const struct redis_reply *reply)
         g->asked.good = false;
         return;
     }
-    uint64_t now_ns = clock_mono_ns();
-    int64_t middle_ns = (int64_t)(g->asked.asked_ns + (now_ns - g->asked.asked_ns) / 2);
-    int64_t sample_ns = s * (int64_t)NS_PER_S + us * 1000 - middle_ns;
+    int64_t sample_ns = s * (int64_t)NS_PER_S + us * 1000 - (int64_t)clock_mono_ns();
     int64_t differs_ns = sample_ns - g->offset_ns;
     bool step = differs_ns > STEP_NS || differs_ns < -STEP_NS;
     g->stepped = step ? g->stepped + 1 : 0;
@@ -144,7 +143,7 @@ static void read_time(struct gate *g, const struct redis_reply *reply)
         g->clock_known = true;
         g->stepped = 0;
     } else if (!step) {
-        g->offset_ns += differs_ns / SLEW;
+        g->offset_ns = i64_max(sample_ns, g->offset_ns - DRIFT_NS);
     }
 }
 
