@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "io/kafka_handle.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -127,8 +128,8 @@ int32_t reader_partition_of(struct bytes key, uint32_t partitions)
                                                    NULL, NULL);
 }
 
-static enum err find_since(struct reader *r, int32_t partition, int64_t since_ms, int64_t *from,
-                           char why[KAFKA_WHY_SIZE])
+static rd_kafka_resp_err_t find_since(struct reader *r, int32_t partition, int64_t since_ms,
+                                      int64_t *from)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *at =
@@ -141,27 +142,45 @@ static enum err find_since(struct reader *r, int32_t partition, int64_t since_ms
         *from = at->offset;
     else if (!err)
         *from = INT64_MAX; /* none is so young */
-    if (err)
-        snprintf(why, KAFKA_WHY_SIZE, "%s", rd_kafka_err2str(err));
     rd_kafka_topic_partition_list_destroy(list);
-    return err ? ERR_TIMEOUT : ERR_OK;
+    return err;
+}
+
+/* A partition's new leader, or that of a new topic, is told before it serves. */
+static bool will_pass(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+static rd_kafka_resp_err_t find(struct reader *r, int32_t partition, int64_t since_ms,
+                                struct reader_range *out)
+{
+    int64_t from = 0;
+    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
+        r->rk, rd_kafka_topic_name(r->topic), partition, &out->from, &out->to, (int)r->timeout_ms);
+    if (!err && since_ms > 0)
+        err = find_since(r, partition, since_ms, &from);
+    if (!err)
+        out->from = i64_min(i64_max(out->from, from), out->to);
+    return err;
 }
 
 enum err reader_find(struct reader *r, int32_t partition, int64_t since_ms,
                      struct reader_range *out, char why[KAFKA_WHY_SIZE])
 {
-    int64_t from = 0;
+    uint64_t until_ns = clock_mono_ns() + r->timeout_ms * NS_PER_MS;
     *out = (struct reader_range){.partition = partition};
-    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-        r->rk, rd_kafka_topic_name(r->topic), partition, &out->from, &out->to, (int)r->timeout_ms);
-    if (err) {
-        snprintf(why, KAFKA_WHY_SIZE, "%s", rd_kafka_err2str(err));
-        return ERR_TIMEOUT;
+    rd_kafka_resp_err_t err = find(r, partition, since_ms, out);
+    while (will_pass(err) && clock_mono_ns() < until_ns) {
+        poll(NULL, 0, MOMENT_MS);
+        err = find(r, partition, since_ms, out);
     }
-    if (since_ms > 0 && find_since(r, partition, since_ms, &from, why) != ERR_OK)
-        return ERR_TIMEOUT;
-    out->from = i64_min(i64_max(out->from, from), out->to);
-    return ERR_OK;
+    if (err)
+        snprintf(why, KAFKA_WHY_SIZE, "%s", rd_kafka_err2str(err));
+    return err ? ERR_TIMEOUT : ERR_OK;
 }
 
 enum err reader_start(struct reader *r, const struct reader_range *ranges, uint32_t count,
