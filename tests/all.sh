@@ -6,6 +6,7 @@ logs=${TEST_LOGS:-build/test-logs}
 mkdir -p "$logs"
 # The checkout may be another user's (CI): git would list no files, and checks pass on none.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$PWD"
+export PYTHONDONTWRITEBYTECODE=1
 passed=0 failed=0
 
 suite() { # name, command...
