@@ -459,7 +459,8 @@ def main():
 
 FIRST_LINE = classes.__code__.co_firstlineno
 # They wait for a broker in vain: meanwhile the others are tested.
-AWAY = {name: begin(*arguments, config=config_of("kafka.yaml", brokers="127.0.0.1:1"))
+AWAY_CONFIG = config_of("kafka.yaml", brokers="127.0.0.1:1") # written once: they read it meanwhile
+AWAY = {name: begin(*arguments, config=AWAY_CONFIG)
         for name, arguments in (("why", ["why", "e"]),
                                 ("list", ["suppress", "list", "--tenant", "t"]),
                                 ("bookings", ["bookings", "cancel", "--tenant", "t", "--booking",
