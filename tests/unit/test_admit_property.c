@@ -14,8 +14,8 @@ enum found {
     FOUND_COUNT
 };
 
-static void set_found(struct admit_world *w, struct event *event,
-                      Carillon__V1__Channel channel, const char *address, enum found found)
+static void set_found(struct admit_world *w, struct event *event, Carillon__V1__Channel channel,
+                      const char *address, enum found found)
 {
     const struct bytes others = BYTES("other|topic/0/1");
     int64_t now_ms = w->stage.now.ms;
@@ -33,9 +33,8 @@ static void set_found(struct admit_world *w, struct event *event,
                   found >= FOUND_OTHERS_SENT ? others : event->own, times[found], text);
 }
 
-static bool is_own_kind(struct admit_world *w, struct event *event,
-                        Carillon__V1__Channel channel, const char *address, enum claim_kind kind,
-                        uint64_t *nonce)
+static bool is_own_kind(struct admit_world *w, struct event *event, Carillon__V1__Channel channel,
+                        const char *address, enum claim_kind kind, uint64_t *nonce)
 {
     struct claim_value value;
     struct bytes at = claim_at(w, event, channel, address);
@@ -56,8 +55,8 @@ static uint32_t jobs_on(const struct list *jobs, Carillon__V1__Channel channel)
 }
 
 /* What must hold of a channel, whatever was found there at first. */
-static void check_channel(struct admit_world *w, struct event *event,
-                          Carillon__V1__Channel channel, const char *address, enum found found)
+static void check_channel(struct admit_world *w, struct event *event, Carillon__V1__Channel channel,
+                          const char *address, enum found found)
 {
     uint64_t nonce;
     struct job *job = job_on(event, channel);
@@ -113,8 +112,8 @@ static struct event *random_event(struct admit_world *w, uint64_t *random, uint3
 }
 
 /* Claims in force end while they are waited for. */
-static void end_in_force(struct admit_world *w, struct event *event,
-                         Carillon__V1__Channel channel, const char *address, enum found *found)
+static void end_in_force(struct admit_world *w, struct event *event, Carillon__V1__Channel channel,
+                         const char *address, enum found *found)
 {
     if (*found != FOUND_OWN_FORCE && *found != FOUND_OTHERS_FORCE)
         return;
