@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs unit test programs, 60 s each; a crash, a hang or a leak counts as a failed test.
+# Runs unit test programs, at most 240 s each, for a machine that does other work too; a crash, a hang or a leak counts as a failed test.
 # Prints the total as `N passed, N failed` and fails when anything failed.
 passed=0 failed=0
 for program in "$@"; do
     log="$program.log"
-    timeout "${UNIT_TIMEOUT:-60}" "$program" >"$log" 2>&1
+    timeout "${UNIT_TIMEOUT:-240}" "$program" >"$log" 2>&1
     rc=$?
     p=$(grep -c '^\[       OK \]' "$log")
     f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log")
