@@ -7,7 +7,6 @@
 
 enum {
     COALESCE = 32,               /* completions waited for together, at most 1 ms */
-    BUSY_CALLS = 16,             /* calls in flight from which it pays */
     IDLE_NS = 100 * 1000 * 1000, /* nothing ever waits longer for a look */
     GAUGES_NS = 250 * 1000 * 1000,
     TENANT_RETRY_NS = 5 * 1000 * 1000,
@@ -260,14 +259,6 @@ static uint64_t next_look_ns(struct shard *s, uint64_t claims_ns)
     return next_ns;
 }
 
-static uint32_t in_flight(const struct shard *s)
-{
-    uint32_t calls = 0;
-    for (uint32_t i = 0; i < s->routes.account_count; i++)
-        calls += s->routes.accounts[i].in_flight;
-    return calls;
-}
-
 /* Keys marked LIVE in config.def. */
 static void apply_live(struct shard *s, const struct config *config)
 {
@@ -314,7 +305,7 @@ void shard_turn(struct shard *s)
     metric_observe_us(&s->metrics, METRIC_TURN_SECONDS, 0, (clock_mono_ns() - s->now_ns) / 1000);
     atomic_store_explicit(&s->turn_ms, (uint64_t)s->now.ms, memory_order_relaxed);
 
-    loop_wait(s->loop, next_look_ns(s, claims_ns), in_flight(s) >= BUSY_CALLS ? COALESCE : 1);
+    loop_wait(s->loop, next_look_ns(s, claims_ns), jobs_in_hand(&s->jobs) > 0 ? COALESCE : 1);
 }
 
 /* --- draining ------------------------------------------------------------------------- */

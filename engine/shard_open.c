@@ -113,7 +113,8 @@ static bool open_kafka(struct shard *s, char *why)
                                     .topics = topics,
                                     .topic_count = 2,
                                     .session_timeout_ms = (uint32_t)is->session_timeout_ms,
-                                    .heartbeat_ms = (uint32_t)is->heartbeat_interval_ms};
+                                    .heartbeat_ms = (uint32_t)is->heartbeat_interval_ms,
+                                    .gather_ms = (uint32_t)is->gather_ms};
     struct sink_options sink = {.topics = (const char *const *)s->told_topics,
                                 .topic_count = 2,
                                 .linger_ms = (uint32_t)is->linger_ms,

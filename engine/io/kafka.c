@@ -19,6 +19,8 @@ const struct kafka_forbidden kafka_forbidden[] = {
     {"client.id", "it is the worker's name"},
     {"session.timeout.ms", own_key},
     {"heartbeat.interval.ms", own_key},
+    {"fetch.wait.max.ms", own_key},
+    {"fetch.min.bytes", "kafka.gather_ms does it"},
     {"linger.ms", own_key},
     {"queue.buffering.max.ms", own_key},
     {"delivery.timeout.ms", own_key},

@@ -57,12 +57,13 @@ static void *grown(void *array, uint32_t *max, uint32_t count, size_t size)
 
 static rd_kafka_conf_t *source_conf(const struct source_options *options, char why[KAFKA_WHY_SIZE])
 {
-    char session[16], heartbeat[16], queued[16];
+    char session[16], heartbeat[16], queued[16], gather[16];
     snprintf(session, sizeof session, "%u",
              options->session_timeout_ms ? options->session_timeout_ms : 12000);
     snprintf(heartbeat, sizeof heartbeat, "%u",
              options->heartbeat_ms ? options->heartbeat_ms : 3000);
     snprintf(queued, sizeof queued, "%u", options->queued_kbytes ? options->queued_kbytes : 16384);
+    snprintf(gather, sizeof gather, "%u", options->gather_ms);
     const struct kafka_property fixed[] = {
         {"group.id", options->group},
         {"group.instance.id", options->instance_id},
@@ -78,6 +79,8 @@ static rd_kafka_conf_t *source_conf(const struct source_options *options, char w
         {"queued.max.messages.kbytes", queued},
         {"fetch.message.max.bytes", "262144"},
         {"fetch.max.bytes", "8388608"},
+        {"fetch.min.bytes", options->gather_ms ? "65536" : NULL},
+        {"fetch.wait.max.ms", options->gather_ms ? gather : NULL},
         {"check.crcs", "true"},
         {"allow.auto.create.topics", "false"},
         {"topic.metadata.refresh.interval.ms", "10000"}, /* new topics and partitions are seen */

@@ -32,6 +32,7 @@ struct source_options {
     uint32_t session_timeout_ms; /* 0: 12,000 */
     uint32_t heartbeat_ms;       /* 0: 3,000, at most a third of the session */
     uint32_t queued_kbytes;      /* 0: 16,384, per lane */
+    uint32_t gather_ms;          /* the broker gathers 64 KiB, at most so long; 0: sends at once */
     bool ends;                   /* SOURCE_END each time the end of a partition is reached */
 };
 
