@@ -143,7 +143,7 @@ struct event *event_open(struct jobs *jobs, const struct record *whole)
         return NULL;
     struct event *event = event_of(list_pop(&jobs->free_events));
     size_t index = (size_t)(event - jobs->events);
-    *event = (struct event){.large = large};
+    *event = (struct event){.large = large, .far_day = RING_NO_CYCLE};
     event->arena =
         large ? large_arena(jobs) : arena_of(jobs->blocks + index * EVENT_BLOCK, EVENT_BLOCK);
     keep_record(event, record);

@@ -11,6 +11,7 @@
 #include "base/record.h"
 #include "base/wheel.h"
 #include "domain/claim.h"
+#include "domain/deferral.h"
 #include "domain/judge.h"
 
 enum {
@@ -82,7 +83,8 @@ struct tenant_hold {
 
 struct event {
     struct list_node node;
-    /* where it came from: consume completes (source_partition, epoch, offset) */
+    /* where it came from: consume, or for records of deferral topics hand, completes
+     * (source_partition, epoch, offset) */
     uint32_t source_partition; /* consume's index */
     uint32_t epoch;
     int64_t offset;
@@ -92,6 +94,9 @@ struct event {
     struct claim_identity id, dedup; /* by event_id_of, event_dedup_of */
     bool has_id, has_dedup;
     struct record record; /* in the arena */
+    bool from_ring;       /* hand's, of a deferral topic */
+    int64_t far_day; /* of carillon.deferred.far: the slot it was read in; else RING_NO_CYCLE */
+    struct deferral *deferral; /* what its headers say, in the arena; NULL: no deferral record */
     bool urgent;
     bool revoked; /* its partition went: end silently where nothing is claimed */
 
