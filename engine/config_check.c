@@ -134,9 +134,6 @@ static void check_times(const struct checking *c)
     if (is->schedule.retry_least_ms > is->schedule.retry_most_ms)
         fault(c, "schedule.retry_least_ms", "longer than schedule.retry_most_ms (%llu ms)",
               (unsigned long long)is->schedule.retry_most_ms);
-    if (is->schedule.min_delay_ms > is->schedule.horizon_ms)
-        fault(c, "schedule.min_delay_ms", "longer than schedule.horizon_ms (%llu ms)",
-              (unsigned long long)is->schedule.horizon_ms);
     if (is->schedule.hold_ms > is->schedule.horizon_ms)
         fault(c, "schedule.hold_ms", "longer than schedule.horizon_ms (%llu ms)",
               (unsigned long long)is->schedule.horizon_ms);

@@ -19,7 +19,8 @@ CARILLON = os.environ.get("CARILLON", os.path.join(ROOT, "build/carillon"))
 BENCH = os.environ.get("CARILLON_BENCH", os.path.join(ROOT, "build/carillon-bench"))
 
 CONFIG = """\
-worker: {{name: worker, shards: {shards}, io: {io}, adapters: {root}/deploy/providers, drain_ms: 5000, time_sample_ms: 1000}}
+worker: {{name: worker, shards: {shards}, io: {io}, adapters: {root}/deploy/providers, drain_ms: 5000}}
+deferral: {{time_sample_ms: 1000}}
 kafka:
   bootstrap_servers: "{kafka}"
   topic_prefix: "{prefix}"
