@@ -74,7 +74,7 @@ for attempt in 1 2 3; do
         cat "$dir/env"
         exit 0
     fi
-    "$here/stop.sh" "$dir" KILL
+    "$here/../stop.sh" "$dir" KILL
     # a port was taken meanwhile: others may be chosen only while there is no data
     if [ -e "$dir/env" ]; then sleep 1; else rm -f "$dir/port"; fi
 done

@@ -307,7 +307,7 @@ static void an_emptied_redis_is_filled_again_and_a_new_epoch_begins(void **state
 static void redis_do(const char *what)
 {
     char line[512];
-    snprintf(line, sizeof line, "deploy/redis/%s >/dev/null", what);
+    snprintf(line, sizeof line, "deploy/%s >/dev/null", what);
     char *at = strstr(line, "DIR");
     char whole[512];
     snprintf(whole, sizeof whole, "%.*s%s/redis%s", (int)(at - line), line, getenv("CONTRACT_DIR"),
@@ -327,7 +327,7 @@ static void a_redis_that_kept_its_data_gets_marks_of_its_new_life(void **state)
     redis_sync_close(s->redis);
     redis_do("stop.sh DIR KILL");
     write_record(s, TOPIC_SUPPRESSIONS, "t/d/block", blocked); /* meanwhile */
-    redis_do("start.sh DIR");
+    redis_do("redis/start.sh DIR");
     s->redis = redis_open_now();
     run_id_of(s, again);
     assert_string_not_equal(run_id, again);

@@ -318,7 +318,7 @@ static void a_broker_that_is_away_delays_and_loses_nothing(void **state)
     struct sink *sink = sink_with(w, topic.name, 1500);
     struct source *source = source_of(w, fresh_name(w, "group"), &topic, 1);
     assert_int_equal(take_up(source), 1);
-    snprintf(command, sizeof command, "deploy/kafka/stop.sh %s/kafka KILL", getenv("CONTRACT_DIR"));
+    snprintf(command, sizeof command, "deploy/stop.sh %s/kafka KILL", getenv("CONTRACT_DIR"));
     assert_int_equal(system(command), 0);
     assert_int_equal(sink_put(sink, 0, 0, BYTES("k"), BYTES("1"), NULL, 0, NULL), ERR_OK);
     struct reports r = drain(sink);

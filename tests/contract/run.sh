@@ -6,8 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=$(mktemp -d)
 export CONTRACT_DIR=$dir
 stop() {
-    deploy/kafka/stop.sh "$dir/kafka" KILL
-    deploy/redis/stop.sh "$dir/redis" KILL
+    deploy/stop.sh "$dir/kafka" KILL
+    deploy/stop.sh "$dir/redis" KILL
     rm -rf "$dir"
 }
 trap stop EXIT

@@ -94,7 +94,7 @@ class Real:
             process.wait()
         for part in ("kafka", "redis"):
             if os.path.exists(self.path(part)):
-                self.script(f"deploy/{part}/stop.sh", self.path(part), "KILL")
+                self.script("deploy/stop.sh", self.path(part), "KILL")
         if self.keep or os.environ.get("KEEP") or (kind and not issubclass(kind, KeyboardInterrupt)):
             say(f"kept {self.folder}")
         else:
@@ -114,7 +114,7 @@ class Real:
             self.env[name] = value
 
     def kill(self, part):
-        self.script(f"deploy/{part}/stop.sh", self.path(part), "KILL")
+        self.script("deploy/stop.sh", self.path(part), "KILL")
 
     @property
     def brokers(self):

@@ -273,7 +273,7 @@ class World:
         self.command("setup")
 
     def close(self):
-        subprocess.run([os.path.join(ROOT, "deploy/redis/stop.sh"), self.folder, "KILL"],
+        subprocess.run([os.path.join(ROOT, "deploy/stop.sh"), self.folder, "KILL"],
                        check=False, stdout=subprocess.DEVNULL)
 
     def command(self, *words, check=True):

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Stops what start.sh started in DIR, and waits for its end. With KILL: by SIGKILL, as a crash.
-#   deploy/kafka/stop.sh DIR [KILL]
+# Stops the Kafka or Redis that its start.sh started in DIR, and waits for its end. With KILL: by SIGKILL, as a crash.
+#   deploy/stop.sh DIR [KILL]
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: stop.sh DIR [KILL]" >&2; exit 64; }
 [ -e "$1/pid" ] || exit 0
