@@ -65,17 +65,37 @@ enum err topics_read(struct topics *topics, uint32_t timeout_ms, char why[KAFKA_
     return ERR_OK;
 }
 
-bool topics_find(const struct topics *topics, const char *name, struct topic_found *out)
+void topics_each(const struct topics *topics, topics_each_fn *tell, void *context)
 {
     for (int i = 0; topics->found && i < topics->found->topic_cnt; i++) {
         const rd_kafka_metadata_topic_t *t = &topics->found->topics[i];
-        if (strcmp(t->topic, name) != 0 || t->partition_cnt == 0)
+        if (t->partition_cnt == 0)
             continue;
-        *out = (struct topic_found){.partitions = (uint32_t)t->partition_cnt,
-                                    .replicas = (uint32_t)t->partitions[0].replica_cnt};
-        return true;
+        const struct topic_found found = {.partitions = (uint32_t)t->partition_cnt,
+                                          .replicas = (uint32_t)t->partitions[0].replica_cnt};
+        tell(t->topic, &found, context);
     }
-    return false;
+}
+
+struct finding_topic {
+    const char *name;
+    struct topic_found found;
+};
+
+static void match_name(const char *name, const struct topic_found *found, void *context)
+{
+    struct finding_topic *f = context;
+    if (strcmp(name, f->name) == 0)
+        f->found = *found;
+}
+
+bool topics_find(const struct topics *topics, const char *name, struct topic_found *out)
+{
+    struct finding_topic f = {.name = name};
+    topics_each(topics, match_name, &f);
+    if (f.found.partitions > 0)
+        *out = f.found;
+    return f.found.partitions > 0;
 }
 
 static rd_kafka_AdminOptions_t *options_new(struct topics *topics, rd_kafka_admin_op_t op,

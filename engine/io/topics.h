@@ -19,6 +19,10 @@ struct topic_found {
 /* As read last. False: there is no such topic. */
 bool topics_find(const struct topics *topics, const char *name, struct topic_found *out);
 
+/* Tells each topic, as read last, in no order. */
+typedef void topics_each_fn(const char *name, const struct topic_found *found, void *context);
+void topics_each(const struct topics *topics, topics_each_fn *tell, void *context);
+
 struct topic_wish {
     const char *name;
     uint32_t partitions, replicas;
