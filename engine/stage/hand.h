@@ -1,0 +1,195 @@
+/* Consume's sister for deferral topics: owns partitions of the ring's generations and of far,
+ * reads what is due, keeps it as entries in a wheel, and makes events of them when their time
+ * comes. What a partition's reading, finishing and commits mean is domain/ring_reader; this
+ * does it: with a source that only owns and commits (a group of its own), and a feed without a
+ * group that reads.
+ *
+ * An entry takes 40 bytes, its place in the index of its partition 4 or 8, its two bits a
+ * quarter byte: 1,000,000 loaded records are about 46 MB, beside their payloads. Those lie in
+ * a cache of fixed size (base/chunks); what does not fit is read again in a further pass
+ * before it is due, the earliest first. No entry is ever dropped while its partition is ours.
+ *
+ * Times are milliseconds of the ring's clock (Redis's); nothing is fired early by it, also
+ * when it steps back. */
+#pragma once
+
+#include "base/chunks.h"
+#include "domain/ring_reader.h"
+#include "io/feed.h"
+#include "io/source.h"
+#include "stage/job.h"
+
+struct redis;
+
+struct hand_topic {
+    const char *name;
+    struct ring ring;    /* slots 0: an older generation; its records tell */
+    uint32_t partitions; /* how many it has */
+    bool far;
+};
+
+struct hand_options {
+    struct source *source; /* owns_only; topics in the order of `topics` ... */
+    struct feed *feed;     /* ... as the feed's */
+    struct jobs *jobs;
+    struct redis *redis; /* for hints of progress; NULL: none are written or read */
+    const struct hand_topic *topics;
+    uint32_t topic_count;
+    struct ring ring; /* that is written: when far records are looked at */
+    int64_t lead_ms;
+    uint64_t memory;             /* bytes of payloads in the cache */
+    const char *worker;          /* its name, in commits */
+    uint32_t room_max;           /* the most that hand_take is ever told: all jobs free */
+    uint32_t waiters_max;        /* on foreign claims, of a partition; 0: 4,096 */
+    uint64_t commit_interval_ms; /* 0: 1,000 */
+    uint64_t revoke_wait_ms;     /* 0: 1,000 */
+};
+
+/* A record that is loaded. `when` it is looked at: its due time, or for far records the time
+ * from which the ring takes it. Before that it is in the wheel; then with its payload in
+ * `ready`, `late` or its partition's `held`, without it in `bare`. In `late` its timer's time
+ * is its rank there. */
+struct hand_entry {
+    struct wheel_timer timer; /* in ms */
+    uint64_t offset : 26;     /* its low bits: no window spans more */
+    uint64_t partition : 12;  /* of hand->partitions */
+    uint64_t payload : 26;    /* in the cache; 0: it is read again */
+};
+
+enum {
+    HAND_OFFSET_BITS = 26,
+    HAND_PARTITIONS_MAX = 4096, /* of a shard */
+    HAND_SLAB = 65536,          /* entries allocated at a time */
+};
+
+struct hand_partition {
+    struct ring_reader reader;
+    uint32_t topic;
+    int32_t partition;
+    uint32_t epoch;   /* of events of this assignment */
+    bool started;     /* the reader was told of the assignment */
+    bool touched;     /* in hand->touched */
+    int64_t floor;    /* committed or asked for: no commit below */
+    int64_t end;      /* the newest end offset known; -1: none */
+    uint64_t *bits;   /* the reader's */
+    uint32_t *index;  /* by offset: number of its entry; 0: none. As long as the window */
+    uint32_t out;     /* events in hand */
+    uint32_t stuck;   /* of them: ended without an outcome, open for good in this epoch */
+    uint32_t waiters; /* events that wait for foreign claims */
+    struct list held; /* due, while too many wait */
+    int64_t again_from, again_to; /* of the pass under way: what is read again; -1: nothing */
+    struct bytes metadata;        /* of the commit, until it is started; malloc'd */
+    uint32_t commit_epoch;        /* the reader's, when it was asked for; 0: none is out */
+};
+
+enum hand_state {
+    HAND_IDLE,     /* nothing is assigned */
+    HAND_STARTING, /* assigned; the clock, hints or a ring's geometry are awaited */
+    HAND_RUNNING,
+    HAND_REVOKING,
+    HAND_STATE_COUNT
+};
+
+/* An instant and an offset: what is read again is divided by it. */
+struct hand_key {
+    int64_t when_ms, offset;
+};
+
+struct hand {
+    struct hand_options options;
+    char worker[WINDOW_WORKER_MAX + 1]; /* as metadata can hold it */
+    enum hand_state state;
+    struct hand_partition *partitions;
+    struct source_partition *scratch;
+    char *texts; /* metadata of the commit in the making */
+    uint32_t partition_count;
+    struct {
+        struct ring ring; /* slots 0: not known */
+        bool strange;     /* a record was met that tells none */
+        uint32_t *at;     /* index of partitions by number; UINT32_MAX: not ours */
+    } * topics;
+    uint32_t *touched; /* partitions whose reader is to be asked what to do */
+    uint32_t touched_count;
+    uint32_t epoch;
+    int64_t assigned_ms;
+    bool stopped;
+
+    struct hand_entry **slabs;
+    uint32_t slab_count;
+    struct list unused; /* entries */
+    uint32_t loaded;    /* entries in use */
+    struct wheel wheel;
+    bool wheel_set;
+    struct list ready, bare;
+    struct list late; /* a pairing heap: first is its root */
+    bool late_turn;
+    bool blocked; /* something is due and may not go now */
+
+    struct chunks cache;
+    void *memory;
+    char *record_text; /* a payload put together */
+    size_t record_max;
+    struct hand_key until; /* later payloads are not kept */
+    uint32_t without;      /* entries that have none */
+    bool passing;          /* a pass that reads again is under way */
+    uint64_t pass_ns;      /* when it began */
+
+    uint64_t now_ns;
+    struct ring_clock clock;
+    uint64_t look_ns; /* when all readers are asked next */
+    uint64_t ends_ns; /* when end offsets were asked for */
+    uint64_t ask;
+    struct hand_ask *asks; /* under way */
+
+    uint64_t commit_id, commit_ns;
+    bool commit_out, commit_last;
+    uint64_t revoke_ns;
+    bool revoke_marked; /* hand_revoked was not called since */
+
+    struct {
+        uint64_t loaded, fired, again, evicted, passes, replayed;
+        uint64_t commits, commit_failures, rebalances, late;
+    } stats;
+};
+
+MUST_USE enum err hand_init(struct hand *hand, const struct hand_options *options);
+void hand_deinit(struct hand *hand); /* source and feed stay open */
+
+/* Handles rebalances, commits and reading, and makes events of at most `room` due records (an
+ * eighth of room_max is left for urgent ones), event->from_ring set. Once a turn, at least
+ * once a second. True: there may be more at once, so do not sleep. */
+bool hand_take(struct hand *hand, uint64_t now_ns, const struct ring_clock *clock, uint32_t room,
+               struct list *fresh);
+
+/* All ends of the event are acknowledged: its outcomes, or a deferral that counts. */
+void hand_complete(struct hand *hand, const struct event *event);
+/* The event ended without an outcome (revoked, or draining): its offset stays open. */
+void hand_abandon(struct hand *hand, const struct event *event);
+/* The event begins (or ends) to wait for another record's claim. */
+void hand_wait(struct hand *hand, const struct event *event, bool begins);
+/* True once after partitions were revoked: events in hand are marked. */
+bool hand_revoked(struct hand *hand);
+
+/* Whether the group has given its partitions (perhaps none): it serves every topic of
+ * options.topics, so that these may be written to. */
+bool hand_is_assigned(const struct hand *hand);
+
+/* Nothing is fired any more (draining); commits go on. */
+void hand_stop(struct hand *hand);
+/* Everything fired is complete and committed. */
+bool hand_clean(const struct hand *hand);
+
+/* When the next turn is wanted at the latest. */
+uint64_t hand_next_ns(const struct hand *hand);
+
+/* For the gauges, about once a second; index < partition_count. */
+struct hand_gauge {
+    uint32_t topic;
+    int32_t partition;
+    enum ring_reader_state state;
+    int64_t lag;      /* from the watermark to the end; -1: not known yet */
+    uint32_t loaded;  /* this and earlier cycles owe them */
+    uint32_t out;     /* of them in hand */
+    int64_t start_ms; /* of the current cycle's slot */
+};
+void hand_gauge(const struct hand *hand, uint32_t index, struct hand_gauge *out);
