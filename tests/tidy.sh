@@ -20,7 +20,7 @@ for f in $(git ls-files 'engine/*.c' 'engine/*.h'); do
         case $here:$inc in
         domain:io/http_message.h | domain:io/crypto.h) ;;
         domain:io/*) say "$f: domain does no I/O, so no $inc" ;;
-        stage:stage/job.h | stage:stage/claims.h | stage:stage/route.h | stage:stage/tenants.h | stage:stage/tenants.h) ;;
+        stage:stage/job.h | stage:stage/claims.h | stage:stage/route.h | stage:stage/tenants.h | stage:stage/forecast.h) ;;
         stage:stage/"$family".h | stage:stage/"$family"_*.h) ;;
         stage:stage/*) say "$f: a stage may not know $inc" ;;
         esac
