@@ -1,7 +1,11 @@
 /* A timer lies on the level of the highest base-64 digit in which its tick differs
  * from the wheel's, in the slot of that digit. So lower levels always come first, and
  * advancing jumps from one occupied slot to the next: a slot of level 0 is due, one of
- * a higher level is dealt out again when the wheel reaches its start. */
+ * a higher level is dealt out again when the wheel reaches its start.
+ *
+ * Timers with the same due time always share a list, in the order they were put. Order by
+ * due time is made only of what is due, by runs that are merged: the left-overs of an outage
+ * come in any order, a million of them. */
 #include "base/wheel.h"
 
 #include <stdio.h>
@@ -31,24 +35,64 @@ static struct wheel_timer *timer_of(struct list_node *node)
     return container_of(node, struct wheel_timer, node);
 }
 
-/* Into a list of one tick, behind all that is due no later. */
-static void insert_in_order(struct list *l, struct wheel_timer *timer)
+/* --- what is due: sorted runs ------------------------------------------------------ */
+
+static uint64_t due_ns_of(const struct list_node *node)
 {
-    struct list_node *after = l->last;
-    while (after && timer_of(after)->due_ns > timer->due_ns)
-        after = after->prev;
-    if (!after) {
-        list_push_front(l, &timer->node);
-    } else if (after == l->last) {
-        list_push(l, &timer->node);
-    } else {
-        CHECK(timer->node.owner == NULL);
-        timer->node = (struct list_node){.prev = after, .next = after->next, .owner = l};
-        after->next->prev = &timer->node;
-        after->next = &timer->node;
-        l->count++;
-    }
+    return container_of(node, const struct wheel_timer, node)->due_ns;
 }
+
+/* Of two that are due at the same time, the older run's goes first. */
+static void merge(struct list *older, struct list *newer, struct list *into)
+{
+    while (older->count > 0 && newer->count > 0)
+        list_push(into,
+                  list_pop(due_ns_of(newer->first) < due_ns_of(older->first) ? newer : older));
+    list_move(older, into);
+    list_move(newer, into);
+}
+
+/* As a counter in base 2 counts up: two runs of one rank become one of the next. What comes
+ * in order, as most does, only makes the newest run longer. */
+static void put_due(struct wheel *wheel, struct wheel_timer *timer)
+{
+    struct list carry = {0}, merged;
+    uint32_t rank = wheel->due_runs ? (uint32_t)__builtin_ctz(wheel->due_runs) : 0;
+    wheel->due_count++;
+    if (wheel->due_runs && due_ns_of(wheel->due[rank].last) <= timer->due_ns) {
+        list_push(&wheel->due[rank], &timer->node);
+        return;
+    }
+    list_push(&carry, &timer->node);
+    for (rank = 0; wheel->due_runs >> rank & 1 && rank < WHEEL_RUNS - 1; rank++) {
+        merged = (struct list){0};
+        merge(&wheel->due[rank], &carry, &merged);
+        list_move(&merged, &carry);
+        wheel->due_runs &= ~(UINT32_C(1) << rank);
+    }
+    merged = (struct list){0};
+    merge(&wheel->due[rank], &carry, &merged);
+    list_move(&merged, &wheel->due[rank]);
+    wheel->due_runs |= UINT32_C(1) << rank;
+}
+
+static struct list_node *pop_due(struct wheel *wheel)
+{
+    uint32_t best = 0;
+    for (uint32_t left = wheel->due_runs; left; left &= left - 1) {
+        uint32_t rank = (uint32_t)__builtin_ctz(left);
+        if (left == wheel->due_runs ||
+            due_ns_of(wheel->due[rank].first) <= due_ns_of(wheel->due[best].first))
+            best = rank;
+    }
+    struct list_node *node = list_pop(&wheel->due[best]);
+    if (wheel->due[best].count == 0)
+        wheel->due_runs &= ~(UINT32_C(1) << best);
+    wheel->due_count--;
+    return node;
+}
+
+/* --- what is not ------------------------------------------------------------------- */
 
 void wheel_init(struct wheel *wheel, uint64_t tick_ns, uint64_t now_ns)
 {
@@ -60,14 +104,11 @@ static void place(struct wheel *wheel, struct wheel_timer *timer)
 {
     uint64_t tick = tick_of(wheel, timer->due_ns);
     if (tick <= wheel->tick) {
-        insert_in_order(&wheel->due, timer);
+        put_due(wheel, timer);
         return;
     }
     uint32_t level = level_of(wheel, tick), digit = digit_of(tick, level);
-    if (level == 0)
-        insert_in_order(&wheel->slots[0][digit], timer);
-    else
-        list_push(&wheel->slots[level][digit], &timer->node);
+    list_push(&wheel->slots[level][digit], &timer->node);
     wheel->occupied[level] |= UINT64_C(1) << digit;
 }
 
@@ -84,11 +125,17 @@ void wheel_remove(struct wheel *wheel, struct wheel_timer *timer)
     CHECK(l != NULL);
     list_remove(l, &timer->node);
     wheel->count--;
-    if (l != &wheel->due && l->count == 0) {
-        size_t at = (size_t)(l - &wheel->slots[0][0]);
-        CHECK(at < (size_t)WHEEL_LEVELS * WHEEL_SLOTS);
-        wheel->occupied[at / WHEEL_SLOTS] &= ~(UINT64_C(1) << at % WHEEL_SLOTS);
+    bool due = l >= wheel->due && l < wheel->due + WHEEL_RUNS;
+    wheel->due_count -= due;
+    if (l->count > 0)
+        return;
+    if (due) {
+        wheel->due_runs &= ~(UINT32_C(1) << (l - wheel->due));
+        return;
     }
+    size_t at = (size_t)(l - &wheel->slots[0][0]);
+    CHECK(at < (size_t)WHEEL_LEVELS * WHEEL_SLOTS);
+    wheel->occupied[at / WHEEL_SLOTS] &= ~(UINT64_C(1) << at % WHEEL_SLOTS);
 }
 
 /* The next occupied slot after the wheel's tick; false when there is none. */
@@ -129,8 +176,8 @@ void wheel_take(struct wheel *wheel, uint64_t now_ns, uint32_t most, struct list
 {
     uint64_t last = now_ns / wheel->tick_ns;
     do {
-        while (wheel->due.count > 0 && most > 0) {
-            list_push(out, list_pop(&wheel->due));
+        while (wheel->due_count > 0 && most > 0) {
+            list_push(out, pop_due(wheel));
             wheel->count--;
             most--;
         }
@@ -141,14 +188,30 @@ uint64_t wheel_next_ns(const struct wheel *wheel)
 {
     uint32_t level, digit;
     uint64_t start;
-    if (wheel->due.count > 0)
+    if (wheel->due_count > 0)
         return 0;
     return next_slot(wheel, &level, &digit, &start) ? start * wheel->tick_ns : UINT64_MAX;
 }
 
+static uint32_t validate_due(const struct wheel *wheel)
+{
+    uint32_t count = 0;
+    for (uint32_t rank = 0; rank < WHEEL_RUNS; rank++) {
+        const struct list *run = &wheel->due[rank];
+        CHECK((run->count > 0) == (wheel->due_runs >> rank & 1));
+        count += run->count;
+        for (struct list_node *n = run->first; n; n = n->next) {
+            CHECK(tick_of(wheel, due_ns_of(n)) <= wheel->tick);
+            CHECK(n->prev == NULL || due_ns_of(n->prev) <= due_ns_of(n));
+        }
+    }
+    CHECK(count == wheel->due_count);
+    return count;
+}
+
 void wheel_validate(const struct wheel *wheel)
 {
-    uint32_t count = wheel->due.count;
+    uint32_t count = validate_due(wheel);
     for (uint32_t l = 0; l < WHEEL_LEVELS; l++) {
         for (uint32_t d = 0; d < WHEEL_SLOTS; d++) {
             const struct list *slot = &wheel->slots[l][d];
@@ -168,7 +231,7 @@ void wheel_validate(const struct wheel *wheel)
 void wheel_dump(const struct wheel *wheel)
 {
     fprintf(stderr, "wheel: tick %llu, %u timers, %u due\n", (unsigned long long)wheel->tick,
-            wheel->count, wheel->due.count);
+            wheel->count, wheel->due_count);
     for (uint32_t l = 0; l < WHEEL_LEVELS; l++)
         for (uint32_t d = 0; d < WHEEL_SLOTS; d++)
             if (wheel->slots[l][d].count > 0)

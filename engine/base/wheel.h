@@ -1,5 +1,6 @@
 /* A hierarchical timer wheel: O(1) put and remove, ticks of a millisecond, seven
- * levels of 64 slots (139 years). The caller owns the timers, which are intrusive; a
+ * levels of 64 slots (139 years); O(log n) for those that are due and not taken yet, in
+ * whatever order they came. The caller owns the timers, which are intrusive; a
  * timer is in the wheel, or in the list that wheel_take filled, or nowhere.
  *
  * Never early: a timer is handed out once now_ns >= due_ns. In order: by tick, and by
@@ -8,7 +9,7 @@
 
 #include "base/list.h"
 
-enum { WHEEL_LEVELS = 7, WHEEL_SLOTS = 64 };
+enum { WHEEL_LEVELS = 7, WHEEL_SLOTS = 64, WHEEL_RUNS = 32 };
 
 struct wheel_timer {
     struct list_node node;
@@ -18,8 +19,9 @@ struct wheel_timer {
 struct wheel {
     uint64_t tick; /* everything due at or before it was handed out, or lies in `due` */
     uint64_t tick_ns;
-    uint32_t count;
-    struct list due; /* put when already due */
+    uint32_t count, due_count;
+    uint32_t due_runs;           /* bits: which hold some */
+    struct list due[WHEEL_RUNS]; /* each in order; a later one was put earlier */
     uint64_t occupied[WHEEL_LEVELS];
     struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
