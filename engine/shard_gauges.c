@@ -22,7 +22,7 @@ static void write_partition_gauges(struct shard *s)
         metric_set(m, METRIC_LAG, topic, lag[topic]);
         metric_set(m, METRIC_PARTITIONS, topic, partitions[topic]);
     }
-    int64_t oldest_ms = consume_oldest_ms(&s->consume);
+    int64_t oldest_ms = jobs_oldest_ms(&s->jobs);
     metric_set(m, METRIC_OLDEST_UNSETTLED, 0, oldest_ms == INT64_MAX ? 0 : (uint64_t)oldest_ms);
     metric_set(m, METRIC_REBALANCES, 0, s->consume.stats.rebalances);
     metric_set(m, METRIC_COMMITS, 0, s->consume.stats.commits);

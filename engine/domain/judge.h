@@ -115,9 +115,8 @@ struct judge_case {
     /* out */
     const struct kind_row *kind; /* NULL where the kind is unknown */
     int64_t due_ms, created_ms, expires_ms;
-    struct leg legs[LEGS_MAX];
-    uint32_t leg_count;
-    bool refused; /* as a whole: legs[0] says why */
+    uint32_t leg_count; /* of `legs` */
+    bool refused;       /* as a whole: legs[0] says why */
     /* C3 is open: the legs are candidates of which JUDGE_STATE keeps exactly one. */
     bool pick_one;
     /* A text did not fit the arena: its leg is dead for that alone, and should be judged
@@ -129,6 +128,8 @@ struct judge_case {
     Carillon__V1__ZoneSource zone_source;
     const struct zone *zone_alone; /* NULL: guessed_zones must all be open */
     struct zone_set guessed_zones;
+
+    struct leg legs[LEGS_MAX]; /* last: most have one or two, and the others stay untouched */
 };
 
 /* Judges; idempotent for the same scope. JUDGE_STATE needs a case that JUDGE_PLAN did

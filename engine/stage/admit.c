@@ -210,7 +210,7 @@ void admit_take(struct admit *admit, uint64_t now_ns, struct list *ready, struct
         metric_observe_us(admit->options.metrics, METRIC_REDIS_ROUND_TRIP, 0,
                           (now_ns - batch->asked_ns) / 1000);
         admit_decide(admit, batch);
-        list_push(&admit->idle, n);
+        list_push_front(&admit->idle, n); /* the next to be used is warm */
     }
     /* What a claim was about to ask was decided in a world that may be gone. */
     while (!claims_open(admit->options.claims) && admit->queued.count > 0)

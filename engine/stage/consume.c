@@ -526,13 +526,3 @@ void consume_gauge(struct consume *consume, uint32_t index, struct consume_gauge
         .stands_ns = p->low_ns ? consume->now_ns - p->low_ns : 0,
     };
 }
-
-int64_t consume_oldest_ms(const struct consume *consume)
-{
-    const struct jobs *jobs = consume->options.jobs;
-    int64_t oldest = INT64_MAX;
-    for (uint32_t i = 0; i < jobs->max; i++)
-        if (jobs->events[i].jobs_open > 0)
-            oldest = i64_min(oldest, jobs->events[i].record.timestamp_ms);
-    return oldest;
-}

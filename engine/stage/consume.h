@@ -139,5 +139,3 @@ struct consume_gauge {
     uint64_t stands_ns; /* how long its first open record has been open; 0: none is */
 };
 void consume_gauge(struct consume *consume, uint32_t index, struct consume_gauge *out);
-/* Timestamp of the oldest record in hand, ms; INT64_MAX: none. */
-int64_t consume_oldest_ms(const struct consume *consume);

@@ -50,16 +50,19 @@ bool jobs_open(struct jobs *jobs, uint32_t jobs_max, uint32_t large_max)
     *jobs = (struct jobs){.max = jobs_max, .large_max = large_max};
     jobs->all = calloc(jobs_max, sizeof *jobs->all);
     jobs->events = calloc(jobs_max, sizeof *jobs->events);
+    jobs->record_ms = calloc(jobs_max, sizeof *jobs->record_ms);
     jobs->large = calloc(large_max, sizeof *jobs->large);
     jobs->blocks = reserve((uint64_t)jobs_max * EVENT_BLOCK);
     jobs->large_blocks = reserve((uint64_t)large_max * EVENT_LARGE_BLOCK);
-    if (!jobs->all || !jobs->events || !jobs->large || !jobs->blocks || !jobs->large_blocks) {
+    if (!jobs->all || !jobs->events || !jobs->record_ms || !jobs->large || !jobs->blocks ||
+        !jobs->large_blocks) {
         jobs_close(jobs);
         return false;
     }
     for (uint32_t i = 0; i < jobs_max; i++) {
         list_push(&jobs->free, &jobs->all[i].node);
         list_push(&jobs->free_events, &jobs->events[i].node);
+        jobs->record_ms[i] = INT64_MAX;
     }
     for (uint32_t i = 0; i < large_max; i++) {
         jobs->large[i].at = jobs->large_blocks + (uint64_t)i * EVENT_LARGE_BLOCK;
@@ -77,6 +80,7 @@ void jobs_close(struct jobs *jobs)
         munmap(jobs->large_blocks, (uint64_t)jobs->large_max * EVENT_LARGE_BLOCK);
     free(jobs->all);
     free(jobs->events);
+    free(jobs->record_ms);
     free(jobs->large);
     *jobs = (struct jobs){0};
 }
@@ -143,7 +147,10 @@ struct event *event_open(struct jobs *jobs, const struct record *whole)
         return NULL;
     struct event *event = event_of(list_pop(&jobs->free_events));
     size_t index = (size_t)(event - jobs->events);
-    *event = (struct event){.large = large, .far_day = RING_NO_CYCLE};
+    memset(event, 0, offsetof(struct event, judged.legs));
+    event->large = large;
+    event->far_day = RING_NO_CYCLE;
+    jobs->record_ms[index] = record->timestamp_ms;
     event->arena =
         large ? large_arena(jobs) : arena_of(jobs->blocks + index * EVENT_BLOCK, EVENT_BLOCK);
     keep_record(event, record);
@@ -169,15 +176,7 @@ struct job *job_open(struct jobs *jobs, struct event *event)
     struct list_node *node = list_pop(&jobs->free);
     CHECK(node != NULL);
     struct job *job = job_of(node);
-    /* All but the claim, which is large and set up when it is first asked. */
     memset(job, 0, offsetof(struct job, claim));
-    job->claim_ready = false;
-    job->waits_foreign = false;
-    job->admitted_ns = 0;
-    job->call = NULL;
-    job->untold = 0;
-    job->cut = CUT_NOTHING;
-    job->end = (struct job_end){0};
     job->event = event;
     list_push(&event->jobs, &job->sibling);
     event->jobs_open++;
@@ -210,7 +209,16 @@ void event_close(struct jobs *jobs, struct event *event)
         madvise(event->arena.at, EVENT_LARGE_BLOCK, MADV_DONTNEED); /* rare: gives it back */
         list_push_front(&jobs->large_free, &jobs->large[index].node);
     }
+    jobs->record_ms[event - jobs->events] = INT64_MAX;
     list_push_front(&jobs->free_events, &event->node);
+}
+
+int64_t jobs_oldest_ms(const struct jobs *jobs)
+{
+    int64_t oldest_ms = INT64_MAX;
+    for (uint32_t i = 0; i < jobs->max; i++)
+        oldest_ms = i64_min(oldest_ms, jobs->record_ms[i]);
+    return oldest_ms;
 }
 
 void job_enter(struct jobs *jobs, struct job *job, enum job_state next)

@@ -100,11 +100,10 @@ struct event {
     bool urgent;
     bool revoked; /* its partition went: end silently where nothing is claimed */
 
-    struct arena arena;  /* one block */
-    bool large;          /* the block is one of the large ones */
-    size_t decoded_used; /* of the arena, after decoding: judging again begins here */
-    struct judge_case judged;
-    struct tenant_ref *tenant_ref;      /* holds judged.tenant (stage/tenants); NULL: not yet */
+    struct arena arena;            /* one block */
+    bool large;                    /* the block is one of the large ones */
+    size_t decoded_used;           /* of the arena, after decoding: judging again begins here */
+    struct tenant_ref *tenant_ref; /* holds judged.tenant (stage/tenants); NULL: not yet */
     struct tenant_hold *former_tenants; /* settings that legs were judged by earlier */
     bool abandoned;                     /* a job of it ended silently: its offset stays open */
     bool planned;                       /* judged.legs are the event's legs, with a job each */
@@ -115,6 +114,8 @@ struct event {
     bool counted;                       /* one of those that ended does for good */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
+
+    struct judge_case judged; /* last, for its legs are */
 };
 
 struct job {
@@ -143,7 +144,6 @@ struct job {
     bool counts, counts_anew;
 
     /* claim protocol (domain/claim.h), driven by stage/admit and stage/claims */
-    struct claim claim;
     bool claim_ready;     /* claim_init was called */
     bool waits_foreign;   /* told to consume: waits for another record's claim */
     uint64_t admitted_ns; /* when the reply that admitted it came: check_ttl */
@@ -156,12 +156,15 @@ struct job {
     enum cut cut; /* what its dead letter goes without */
 
     struct job_end end;
+
+    struct claim claim; /* last: large, and set up when it is first asked */
 };
 
 /* The pools and the gauges: count[] is what carillon_jobs{state} shows. */
 struct jobs {
     struct job *all;
     struct event *events;
+    int64_t *record_ms; /* by index of events: the record's time; INT64_MAX: not in hand */
     char *blocks, *large_blocks;
     struct list free, free_events;
     struct list large_free; /* of struct large_block */
@@ -187,6 +190,9 @@ static inline uint32_t jobs_room(const struct jobs *jobs)
 {
     return jobs->free.count;
 }
+
+/* Timestamp of the oldest record in hand; INT64_MAX: none. */
+int64_t jobs_oldest_ms(const struct jobs *jobs);
 
 static inline uint32_t jobs_in_hand(const struct jobs *jobs)
 {

@@ -163,12 +163,12 @@ static bool start(struct send *send, struct job *job, uint64_t now_ns, struct li
     struct call *call = container_of(send->free.first, struct call, node);
     const char *field = NULL;
     int64_t now_ms = claims_now_ms(send->options.claims, now_ns);
-    enum err err = render(send, job, now_ms, &call->request, &field);
+    enum err err = render(send, job, now_ms, &send->request, &field);
     if (err == ERR_OK) {
-        call->http = (struct http_call){.origin = route->account->origin,
-                                        .request = &call->request,
-                                        .deadline_ns = now_ns + send->options.request_deadline_ns,
-                                        .done = on_done};
+        call->http.origin = route->account->origin;
+        call->http.request = &send->request;
+        call->http.deadline_ns = now_ns + send->options.request_deadline_ns;
+        call->http.done = on_done;
         err = http_start(&call->http);
     }
     if (err == ERR_AGAIN)

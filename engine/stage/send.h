@@ -27,7 +27,6 @@ struct send_options {
 struct call {
     struct list_node node;
     struct http_call http;
-    struct http_request request;
     struct send *send;
     struct job *job;
 };
@@ -39,6 +38,7 @@ struct send {
     struct list free;
     struct list answered; /* of struct call */
     struct redis_waiter cooled;
+    struct http_request request; /* in the making */
     char *scratch;
     uint64_t random;
     uint64_t next_ns; /* the next slot that a ready job waits for */
