@@ -31,36 +31,6 @@ static void hold_tenants(struct shard *s, struct list *decoded, struct list *hel
     }
 }
 
-static void let_go_of_tenants(struct shard *s, struct event *event)
-{
-    for (struct tenant_hold *hold = event->former_tenants; hold; hold = hold->next)
-        tenants_put(&s->tenants, hold->ref);
-    if (event->tenant_ref)
-        tenants_put(&s->tenants, event->tenant_ref);
-    event->former_tenants = NULL;
-    event->tenant_ref = NULL;
-}
-
-/* An event whose legs are on their way gets the newest settings; what its other jobs still
- * need of the old ones is kept. False: they are being loaded. */
-static bool renew_tenant(struct shard *s, struct event *event)
-{
-    struct tenant_ref *old = event->tenant_ref;
-    if (!old->stale)
-        return true;
-    struct tenant_ref *ref = tenants_get(&s->tenants, bytes_of(event->judged.event->tenant_id));
-    if (!ref)
-        return false;
-    struct tenant_hold *hold = arena_take(&event->arena, sizeof *hold);
-    if (hold) { /* else they stay in memory for good: nothing may dangle */
-        *hold = (struct tenant_hold){event->former_tenants, old};
-        event->former_tenants = hold;
-    }
-    event->tenant_ref = ref;
-    event->judged.tenant = tenant_of(ref);
-    return true;
-}
-
 static void judge_later(struct shard *s, struct job *job, struct list *judged)
 {
     job->judge_again = true;
@@ -78,7 +48,7 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
         struct job *job = job_of(n);
         struct event *event = job->event;
         if (event->planned && job->leg) {
-            if (renew_tenant(s, event))
+            if (tenants_renew(&s->tenants, event))
                 judge_leg_again(&s->judge, s->now, job, judged, refused);
             else
                 judge_later(s, job, judged);
@@ -86,7 +56,7 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
         }
         event->planned = false;
         job->leg = NULL;
-        let_go_of_tenants(s, event);
+        tenants_let_go(&s->tenants, event);
         list_push(&whole, &event->node);
     }
     hold_tenants(s, &whole, &held);
@@ -96,7 +66,7 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
 /* The event's last job closed: its offset is complete. */
 static void complete(struct shard *s, struct event *event)
 {
-    let_go_of_tenants(s, event);
+    tenants_let_go(&s->tenants, event);
     if (event->abandoned)
         consume_abandon(&s->consume, event);
     else

@@ -14,4 +14,5 @@ suite demo tests/demo.py
 suite bugs make -s bugs
 suite bugs-real make -s bugs-real
 suite scenarios-real tests/real/scenarios.py --short
+suite race tests/real/race.py --short
 suite real tests/real/run.sh short

@@ -183,6 +183,7 @@ void admit_ready(struct admit *admit, struct job *job)
 {
     CHECK(job->claim.state == CLAIM_MINE);
     job->admitted_ns = admit->now_ns;
+    job->asked_ns = admit->asked_ns;
     out(admit, job, &admit->ready);
 }
 

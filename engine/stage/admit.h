@@ -39,6 +39,7 @@ struct admit {
     struct arena scratch;         /* for what one event's turn needs */
     struct redis_waiter given_up; /* answers that nobody waits for */
     uint64_t random;              /* nonces */
+    uint64_t asked_ns;            /* when the batch was sent that is being decided */
     uint64_t now_ns;              /* of this turn, and the world then */
     struct claim_world world;
 };

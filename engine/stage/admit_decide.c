@@ -327,9 +327,14 @@ static void decide_open(struct admit *admit, const struct admit_batch *batch,
 
 /* --- an event ------------------------------------------------------------------------------ */
 
+/* Whether the settings that judged its jobs are the newest; those of the event may be newer
+ * than those of a leg that waited while another one was judged again. */
 static bool is_current(struct admit *admit, const struct admit_batch *batch,
                        const struct admit_entry *entry)
 {
+    for (struct list_node *n = entry->jobs.first; n; n = n->next)
+        if (job_of(n)->outdated)
+            return false;
     return entry->read[ADMIT_VERSION] == ADMIT_UNREAD ||
            tenants_is_current(admit->options.tenants, entry->event->tenant_ref,
                               admit_version_of(batch, entry));
@@ -389,6 +394,7 @@ static void decide_entry(struct admit *admit, const struct admit_batch *batch,
 
 void admit_decide(struct admit *admit, struct admit_batch *batch)
 {
+    admit->asked_ns = batch->asked_ns;
     if (batch->epoch_other)
         claims_epoch_changed(admit->options.claims);
     if (!batch->epoch_known || !claims_open(admit->options.claims)) {

@@ -137,6 +137,8 @@ struct job {
     uint32_t slots_promised;          /* of its route's limits, and a place in its account */
     uint32_t retries;                 /* waits after a call; for back-off */
 
+    bool outdated; /* judged by settings that the event holds no more */
+
     /* admit: what other events did */
     enum met met;
     struct bytes meets; /* what stood there; in the event's arena */
@@ -147,6 +149,7 @@ struct job {
     bool claim_ready;     /* claim_init was called */
     bool waits_foreign;   /* told to consume: waits for another record's claim */
     uint64_t admitted_ns; /* when the reply that admitted it came: check_ttl */
+    uint64_t asked_ns;    /* when the state was asked for that admitted it */
 
     /* send */
     struct call *call; /* while it is out */

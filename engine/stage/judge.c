@@ -69,6 +69,7 @@ static void hand_out(const struct judge_options *options, struct judge_now now, 
 {
     const struct judge_case *c = &job->event->judged;
     job->leg = leg;
+    job->outdated = false;
     if (job->state == JOB_FRESH)
         job_enter(options->jobs, job, JOB_JUDGED);
     if (!goes(leg)) {

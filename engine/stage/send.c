@@ -9,6 +9,7 @@
 enum {
     REFUSED_FIRST_MS = 5 * 1000, /* sender rejected, no credit: the route is closed */
     REFUSED_LAST_MS = 5 * 60 * 1000,
+    STATE_AGE_MS = 900, /* since it was asked for: a change is in force within 1 s */
 };
 
 static void on_cooled(struct redis_waiter *waiter, uint32_t index, const struct redis_reply *reply)
@@ -198,7 +199,8 @@ static bool is_stale(const struct send *send, const struct job *job, uint64_t no
     int64_t now_ms = claims_now_ms(send->options.claims, now_ns);
     return job->claim.state != CLAIM_MINE || /* not written again after a loss of Redis */
            now_ns > job->admitted_ns + send->options.check_ttl_ns ||
-           now_ms >= job->claim.start_by_ms || now_ms >= job->event->judged.expires_ms;
+           now_ns > job->asked_ns + STATE_AGE_MS * NS_PER_MS || now_ms >= job->claim.start_by_ms ||
+           now_ms >= job->event->judged.expires_ms;
 }
 
 /* The origin cannot be reached: nothing is claimed for it until it is tried again. */

@@ -3,6 +3,7 @@
 #include "stage/tenants.h"
 
 #include "domain/state_key.h"
+#include "stage/job.h"
 
 #include <stdlib.h>
 
@@ -193,6 +194,36 @@ void tenants_put(struct tenants *t, struct tenant_ref *ref)
     CHECK(ref->holders > 0);
     if (--ref->holders == 0 && ref->stale)
         free_ref(ref);
+}
+
+bool tenants_renew(struct tenants *t, struct event *event)
+{
+    struct tenant_ref *old = event->tenant_ref;
+    if (!old->stale)
+        return true;
+    struct tenant_ref *ref = tenants_get(t, bytes_of(event->judged.event->tenant_id));
+    if (!ref)
+        return false;
+    struct tenant_hold *hold = arena_take(&event->arena, sizeof *hold);
+    if (hold) { /* else they stay in memory for good: nothing may dangle */
+        *hold = (struct tenant_hold){event->former_tenants, old};
+        event->former_tenants = hold;
+    }
+    event->tenant_ref = ref;
+    event->judged.tenant = tenant_of(ref);
+    for (struct list_node *n = event->jobs.first; n; n = n->next)
+        job_of_sibling(n)->outdated = true;
+    return true;
+}
+
+void tenants_let_go(struct tenants *t, struct event *event)
+{
+    for (struct tenant_hold *hold = event->former_tenants; hold; hold = hold->next)
+        tenants_put(t, hold->ref);
+    if (event->tenant_ref)
+        tenants_put(t, event->tenant_ref);
+    event->former_tenants = NULL;
+    event->tenant_ref = NULL;
 }
 
 const struct tenant *tenant_of(const struct tenant_ref *ref)

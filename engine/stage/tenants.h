@@ -7,6 +7,8 @@
 #include "domain/tenant.h"
 #include "io/redis.h"
 
+struct event;
+
 struct tenant_ref {
     struct list_node node;   /* least recently used first */
     struct tenant_ref *next; /* of the same bucket */
@@ -44,6 +46,11 @@ void tenants_deinit(struct tenants *tenants);
 struct tenant_ref *tenants_get(struct tenants *tenants, struct bytes tenant_id);
 void tenants_put(struct tenants *tenants, struct tenant_ref *ref);
 const struct tenant *tenant_of(const struct tenant_ref *ref);
+/* An event whose legs are on their way gets the newest settings. Its other jobs were judged
+ * by the old ones, which are kept for them: outdated, until they are judged again. False:
+ * they are being loaded. */
+MUST_USE bool tenants_renew(struct tenants *tenants, struct event *event);
+void tenants_let_go(struct tenants *tenants, struct event *event);
 /* A batch read this version (-1: none): whether `ref` still is the newest; if not, the
  * cache loads the new one, and its events have to be judged again. */
 bool tenants_is_current(struct tenants *tenants, struct tenant_ref *ref, int64_t version);

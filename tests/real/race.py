@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Changes of state against sends: race.py [--seed N]
+"""Changes of state against sends: race.py [--seed N] [--short]
 
 Two workers send a steady stream to each of many subjects, more than their routes' limits let
-through, so that legs are in every stage. Meanwhile each subject is opted out, blocked, switched
-off by its tenant's settings, or cancelled, by the command for it. No first byte to a subject
-leaves later than 1 s after its command ended with 0."""
+through, so that legs are in every stage. Meanwhile each subject is opted out, blocked (by the
+platform or its tenant), switched off by its tenant's settings, or its booking cancelled or
+revised, by the command for it. No first byte to a subject leaves later than 1 s after its
+command ended with 0. --short: fewer subjects."""
 
 import argparse
 import collections
@@ -19,8 +20,10 @@ from scenarios import CONFIG, ROOT
 
 RATE = 12          # events a second to each subject
 EACH = 8           # subjects of each sort
-SORTS = ("opt_out", "unsubscribe", "platform_block", "settings", "cancel")
+SORTS = ("opt_out", "unsubscribe", "platform_block", "tenant_block", "settings", "half", "cancel",
+         "revise")
 LIMIT = 150        # of each route, a second
+SETTINGS = ("settings", "half")  # of a tenant: the kind off on both channels, or on sms
 ALLOWED_NS = 10**9
 
 
@@ -34,15 +37,19 @@ class Subject:
     def event(self):
         self.count += 1
         to = {"email": self.email} if self.sort == "unsubscribe" else {"sms": self.number}
+        if self.sort == "half":
+            to["email"] = self.email
         event = {"event_id": f"{self.name}#{self.count}", "tenant_id": self.tenant(),
                  "kind": "receipt", "recipient": to, "customer_id": self.name}
-        if self.sort == "cancel":
+        if self.sort == "tenant_block":  # receipts pass it
+            event.update(kind="auto_reply")
+        if self.sort in ("cancel", "revise"):
             event.update(kind="booking_confirmed", booking={
                 "booking_id": self.name, "revision": 1, "starts_at": "2100-01-01T00:00:00Z"})
         return event
 
     def tenant(self):
-        return self.name if self.sort == "settings" else "race"
+        return self.name if self.sort in SETTINGS else "race"
 
     def command(self, real):
         tenant = ["--tenant", self.tenant()]
@@ -50,16 +57,23 @@ class Subject:
             "opt_out": ["suppress", "add", *tenant, "--address", self.number],
             "unsubscribe": ["suppress", "add", *tenant, "--address", self.email],
             "platform_block": ["suppress", "add", "--tenant", "*", "--customer", self.name],
+            "tenant_block": ["suppress", "add", *tenant, "--customer", self.name, "--blocked"],
             "settings": ["tenants", "put", self.settings(real)],
+            "half": ["tenants", "put", self.settings(real)],
             "cancel": ["bookings", "cancel", *tenant, "--booking", self.name, "--revision", "1"],
+            "revise": ["bookings", "revise", *tenant, "--booking", self.name, "--revision", "2"],
         }[self.sort]
 
     def settings(self, real):
-        path = real.path(f"{self.name}.json")
-        with open(path, "w") as file:
-            json.dump({"tenant_id": self.name,
-                       "kinds": [{"kind": "receipt", "sms": False, "email": False}]}, file)
-        return path
+        off = {"kind": "receipt", "sms": False, "email": self.sort == "half"}
+        return written(real, {"tenant_id": self.name, "kinds": [off]})
+
+
+def written(real, settings):
+    path = real.path(f"{settings['tenant_id']}.json")
+    with open(path, "w") as file:
+        json.dump(settings, file)
+    return path
 
 
 def stream(real, subjects, stop):
@@ -108,7 +122,8 @@ def judge(real, subjects, tally):
         of_event[outcome["event_id"].split("#")[0]].append(outcome)
     before = after = 0
     for subject in subjects:
-        told = of_event[subject.name]
+        told = [o for o in of_event[subject.name]
+                if subject.sort != "half" or o.get("channel") == "sms"]
         starts = [ns for o in told for ns in calls.get(o["leg_id"], [])]
         late = [(o["event_id"], o["outcome"], o.get("attempts"), (ns - subject.ended_ns) / 1e6)
                 for o in told for ns in calls.get(o["leg_id"], [])
@@ -123,7 +138,7 @@ def judge(real, subjects, tally):
     tally.check("both happened: sends before and refusals after", before > 200 and after > 200)
 
 
-def run(real, random, tally):
+def run(real, random, each, tally):
     real.start("kafka")
     real.start("redis")
     real.start_provider("--latency", "25")
@@ -134,7 +149,9 @@ def run(real, random, tally):
                 root=ROOT, kafka=real.brokers, prefix="", port=real.ports["plain"],
                 redis=f"127.0.0.1:{real.env['REDIS_PORT']}"))
     real.carillon("setup", "--config", config)
-    subjects = [Subject(sort, i) for i in range(EACH) for sort in SORTS]
+    real.carillon("tenants", "put", "--config", config,
+                  written(real, {"tenant_id": "race", "verified": True}))
+    subjects = [Subject(sort, i) for i in range(each) for sort in SORTS]
     random.shuffle(subjects)
     workers = ("worker-0", "worker-1")
     for worker in workers:
@@ -165,10 +182,11 @@ def run(real, random, tally):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", action="store_true")
     arguments = parser.parse_args()
     tally = Tally()
     with Real(tls=False) as real:
-        run(real, seeded(arguments.seed), tally)
+        run(real, seeded(arguments.seed), 4 if arguments.short else EACH, tally)
     tally.end()
 
 

@@ -111,9 +111,7 @@ static inline int open_world(void **state)
 
 static inline void close_event(struct admit_world *w, struct event *event)
 {
-    if (event->tenant_ref)
-        tenants_put(&w->tenants, event->tenant_ref);
-    event->tenant_ref = NULL;
+    tenants_let_go(&w->tenants, event);
     event_close(&w->stage.jobs, event);
 }
 

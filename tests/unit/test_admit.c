@@ -164,6 +164,32 @@ static void a_refusal_by_old_settings_is_judged_anew(void **state)
     assert_int_equal(stage_job(event)->end.outcome, OUTCOME(UNSPECIFIED));
 }
 
+/* One leg of the event was judged again, so the event holds the newest settings. */
+static void a_leg_judged_by_old_settings_does_not_go_by_those_of_its_sibling(void **state)
+{
+    struct admit_world *w = *state;
+    struct event *event = judged(w, RECEIPT("1", BOTH));
+    struct job *sms = job_on(event, SMS), *email = job_on(event, EMAIL);
+    list_remove(&w->stage.judged, &sms->node); /* it waits for a slot */
+    put_tenant(w, "9", "{\"tenant_id\":\"t\",\"kinds\":[{\"kind\":\"receipt\",\"sms\":false}]}");
+    admit(w);
+    assert_ptr_equal(list_pop(&w->rejudge), &email->node);
+    while (!tenants_renew(&w->tenants, event))
+        turn(w);
+    judge_leg_again(&w->stage.judging, w->stage.now, email, &w->stage.judged, &w->stage.refused);
+    admit(w);
+    assert_ptr_equal(w->ready.first, &email->node);
+    list_push(&w->stage.judged, &sms->node);
+    admit(w);
+    assert_int_equal(w->ready.count, 1);
+    assert_ptr_equal(list_pop(&w->rejudge), &sms->node);
+    judge_leg_again(&w->stage.judging, w->stage.now, sms, &w->stage.judged, &w->stage.refused);
+    admit(w);
+    assert_int_equal(w->done.count, 1);
+    assert_int_equal(sms->end.reason, REASON_KIND_DISABLED);
+    assert_int_equal(claim_at(w, event, SMS, NUMBER).size, 0);
+}
+
 static void write_clock(struct writer *w, int64_t ms)
 {
     int64_t minute = ms / 60000 % (24 * 60);
@@ -297,6 +323,7 @@ int main(void)
         TEST(damaged_state_is_never_taken_for_none),
         TEST(changed_settings_give_the_claim_back_and_judge_anew),
         TEST(a_refusal_by_old_settings_is_judged_anew),
+        TEST(a_leg_judged_by_old_settings_does_not_go_by_those_of_its_sibling),
         TEST(hours_that_closed_meanwhile_give_the_claim_back),
         TEST(another_epoch_gives_claims_back_and_shuts_the_gate),
         TEST(lost_answers_are_asked_again),

@@ -113,7 +113,7 @@ static void admit(struct world *w, struct job *job)
     job->route = &w->route;
     route_promise(job);
     claim(w, job);
-    job->admitted_ns = w->now_ns;
+    job->admitted_ns = job->asked_ns = w->now_ns;
     list_push(&ready, &job->node);
     send_put(&w->send, &ready);
 }
@@ -480,6 +480,24 @@ static void what_was_admitted_too_long_ago_is_admitted_again(void **state)
     world_close(w);
 }
 
+/* Redis took long to answer: what it knew may have changed since. */
+static void a_leg_whose_state_was_asked_for_a_second_ago_is_admitted_again(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct job *fresh = prepare(w, TEXT, true), *old = prepare(w, TEXT, true);
+    w->now_ns += 2000 * MS_NS;
+    admit(w, fresh);
+    admit(w, old);
+    fresh->asked_ns = w->now_ns - 900 * MS_NS;
+    old->asked_ns = w->now_ns - 901 * MS_NS;
+    start(w);
+    assert_non_null(fresh->call);
+    assert_null(old->call);
+    assert_ptr_equal(w->again.first, &old->node);
+    world_close(w);
+}
+
 static void a_route_that_cannot_be_reached_claims_nothing_until_it_is_tried(void **state)
 {
     (void)state;
@@ -567,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_text_of_three_segments_takes_three_slots),
         cmocka_unit_test(no_more_calls_are_out_than_the_account_allows),
         cmocka_unit_test(what_was_admitted_too_long_ago_is_admitted_again),
+        cmocka_unit_test(a_leg_whose_state_was_asked_for_a_second_ago_is_admitted_again),
         cmocka_unit_test(a_route_that_cannot_be_reached_claims_nothing_until_it_is_tried),
         cmocka_unit_test(no_first_byte_leaves_after_the_expiry),
         cmocka_unit_test(a_value_that_would_leave_its_header_is_malformed),
