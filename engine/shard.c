@@ -153,10 +153,19 @@ static void count_records(struct shard *s, const struct list *fresh)
         metric_add(&s->metrics, METRIC_RECORDS_CONSUMED, event_of(n)->urgent, 0, 1);
 }
 
+/* What schedule does not keep: refusals are asked, what waits long is deferred. */
+static void set_aside(struct shard *s, struct schedule_out *out)
+{
+    list_move(&out->refused, &s->refused);
+    settle_defer(&s->settle, &out->later, s->now.ms);
+    CHECK(out->due.count + out->again.count == 0);
+}
+
 /* Records in, legs judged and waiting. */
 static void turn_in(struct shard *s)
 {
     struct list fresh = {0}, decoded = {0}, held = {0}, judged = {0}, ended = {0};
+    struct schedule_out out = {0};
     s->more =
         consume_take(&s->consume, s->now_ns, s->now.ms, jobs_room(&s->jobs) / LEGS_MAX, &fresh);
     count_records(s, &fresh);
@@ -164,7 +173,8 @@ static void turn_in(struct shard *s)
     hold_tenants(s, &decoded, &held);
     judge_all(&s->judge, s->now, &held, &judged, &s->refused);
     admit_announce(&s->admit, &judged);
-    schedule_put(&s->schedule, &judged, &s->refused);
+    schedule_put(&s->schedule, &judged, &out);
+    set_aside(s, &out);
     settle_enter(&s->settle, &ended);
     claims_settle_put(&s->claims, s->now_ns, &ended);
 }
@@ -172,14 +182,17 @@ static void turn_in(struct shard *s)
 /* Due legs through admission into calls, and what comes of them. */
 static void turn_out(struct shard *s)
 {
-    struct list due = {0}, anew = {0}, judged = {0}, ready = {0}, again = {0}, ended = {0};
+    struct list due = {0}, judged = {0}, ready = {0}, again = {0}, ended = {0};
     struct list rejudge = {0}, release = {0}, dropped = {0};
+    struct schedule_out out = {0};
     uint32_t room = admit_room(&s->admit);
 
-    schedule_take(&s->schedule, s->now_ns, room, &due, &anew, &s->refused);
-    judge_again(s, &anew, &judged, &s->refused);
+    schedule_take(&s->schedule, room, &out);
+    list_move(&out.due, &due);
+    judge_again(s, &out.again, &judged, &s->refused);
     admit_announce(&s->admit, &judged);
-    schedule_put(&s->schedule, &judged, &s->refused);
+    schedule_put(&s->schedule, &judged, &out);
+    set_aside(s, &out);
     struct list asked = {0};
     while (s->refused.count > 0 && due.count + asked.count < room)
         list_push(&asked, list_pop(&s->refused));
@@ -199,22 +212,28 @@ static void turn_out(struct shard *s)
     drop_revoked(&again, &dropped);
     close_dropped(s, &dropped);
     list_move(&again, &judged);
-    schedule_put(&s->schedule, &judged, &s->refused);
+    schedule_put(&s->schedule, &judged, &out);
+    set_aside(s, &out);
 
     settle_enter(&s->settle, &ended);
     claims_settle_put(&s->claims, s->now_ns, &ended);
-    CHECK(due.count + anew.count + judged.count + ready.count + again.count + ended.count == 0);
+    CHECK(due.count + judged.count + ready.count + again.count + ended.count == 0);
 }
 
 /* Ends told, acknowledged, closed. */
 static void turn_end(struct shard *s)
 {
-    struct list settled = {0}, closed = {0};
+    struct list settled = {0}, closed = {0}, back = {0}, dropped = {0};
+    struct schedule_out out = {0};
     claims_settle_take(&s->claims, s->now_ns, &settled);
     settle_put(&s->settle, &settled, s->now.ms);
-    settle_take(&s->settle, s->now.ms, &closed);
+    settle_take(&s->settle, s->now.ms, &closed, &back);
+    drop_revoked(&back, &dropped);
+    close_dropped(s, &dropped);
+    schedule_put(&s->schedule, &back, &out);
+    set_aside(s, &out);
     close_all(s, &closed);
-    CHECK(settled.count + closed.count == 0);
+    CHECK(settled.count + closed.count + back.count == 0);
 }
 
 static uint64_t next_look_ns(struct shard *s, uint64_t claims_ns)
@@ -259,6 +278,9 @@ void shard_turn(struct shard *s)
     if (claims_gate(&s->claims) == GATE_HOLD)
         consume_commit(&s->consume);
     claims_committed(&s->claims, consume_acked_ns(&s->consume));
+    struct ring_clock clock = shard_clock(s);
+    clock.held = clock.held || !s->ring.open;
+    schedule_turn(&s->schedule, s->now_ns, clock);
     turn_in(s);
     turn_out(s);
     turn_end(s);

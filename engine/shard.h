@@ -64,6 +64,8 @@ struct shard {
     struct send send;
     struct settle settle;
 
+    struct settle_ring ring; /* where deferrals go */
+
     struct list tenantless; /* events whose tenant's settings are being loaded */
     struct list refused;    /* jobs that wait to be asked for: the gate is shut */
     uint64_t now_ns;

@@ -28,11 +28,13 @@ static void write_partition_gauges(struct shard *s)
     metric_set(m, METRIC_COMMITS, 0, s->consume.stats.commits);
 }
 
-/* Legs whose end is in the metrics: with an outcome, a dead letter, or let go. */
+/* Legs whose end is in the metrics: with an outcome, a dead letter, deferred, or let go. */
 static uint64_t legs_told(const struct metrics *m)
 {
     uint64_t told =
         metric_get(m, METRIC_DEAD_RECORDS, 0, 0) + metric_get(m, METRIC_REVOKED_LEGS, 0, 0);
+    for (uint32_t reason = 0; reason < m->names->of[LABEL_REASON].count; reason++)
+        told += metric_get(m, METRIC_DEFERRED, reason, 0);
     for (uint32_t channel = 0; channel < m->names->of[LABEL_CHANNEL].count; channel++)
         for (uint32_t outcome = 0; outcome < m->names->of[LABEL_OUTCOME].count; outcome++)
             told += metric_get(m, METRIC_OUTCOMES, channel, outcome);

@@ -150,6 +150,14 @@ static bool open_claims(struct shard *s, char *why)
     return false;
 }
 
+struct ring_clock shard_clock(void *shard)
+{
+    const struct claims *claims = &((struct shard *)shard)->claims;
+    return (struct ring_clock){.now_ms = claims_now_ms(claims, clock_mono_ns()),
+                               .held = !claims->gate.clock_known,
+                               .agreed = claims->gate.clock_known};
+}
+
 static bool open_stages(struct shard *s, char *why)
 {
     static const bool urgent[] = {false, true};
@@ -164,7 +172,8 @@ static bool open_stages(struct shard *s, char *why)
                                         .claims = &s->claims,
                                         .metrics = &s->metrics,
                                         .reserve_ahead_ns =
-                                            is->schedule.slot_horizon_ms * NS_PER_MS};
+                                            is->schedule.slot_horizon_ms * NS_PER_MS,
+                                        .horizon_ns = is->schedule.horizon_ms * NS_PER_MS};
     schedule_init(&s->schedule, &schedule, clock_mono_ns());
     struct consume_options consume = {.source = s->source,
                                       .jobs = &s->jobs,
@@ -202,7 +211,10 @@ static bool open_stages(struct shard *s, char *why)
         .metrics = &s->metrics,
         .format = is->outcomes.format == CONFIG_OUTCOMES_JSON ? OUTCOME_JSON : OUTCOME_PROTOBUF,
         .worker = s->options.worker,
-        .address_key = bytes_of(is->rules.address_key)};
+        .address_key = bytes_of(is->rules.address_key),
+        .ring = &s->ring,
+        .clock = shard_clock,
+        .clock_context = s};
     if (consume_init(&s->consume, &consume) == ERR_OK && admit_init(&s->admit, &admit) == ERR_OK &&
         send_init(&s->send, &send) && settle_init(&s->settle, &settle))
         return true;

@@ -2,6 +2,8 @@
  * decoded and encoded again is the same bytes. */
 #include "domain/deferral.h"
 
+#include "io/crypto.h"
+
 struct row {
     const char *name;
     bool needed;
@@ -236,6 +238,25 @@ static bool read_expires(struct bytes value, struct deferral *d)
 }
 
 /* --- legs: sms:0123456789abcdef, separated by commas ------------------------------------ */
+
+void deferral_name_leg(Carillon__V1__Channel channel, struct bytes address,
+                       struct deferral_leg *out)
+{
+    uint8_t digest[SHA256_SIZE];
+    sha256(&address, 1, digest);
+    struct writer w = writer_of(out->address_hash, DEFERRAL_HASH_SIZE);
+    write_hex(&w, digest, DEFERRAL_HASH_SIZE / 2);
+    out->channel = channel;
+}
+
+bool deferral_is_leg(const struct deferral_leg *leg, Carillon__V1__Channel channel,
+                     struct bytes address)
+{
+    struct deferral_leg other;
+    deferral_name_leg(channel, address, &other);
+    return leg->channel == channel &&
+           memcmp(leg->address_hash, other.address_hash, DEFERRAL_HASH_SIZE) == 0;
+}
 
 static void write_leg(struct writer *w, const struct deferral_leg *leg)
 {

@@ -19,11 +19,17 @@ enum {
     DEFERRAL_COUNT_MAX = 1000000, /* of hops, attempts, segments */
 };
 
-/* A leg that waits: channel and address hash. */
+/* A leg that waits: channel and address hash. Not the keyed hash of outcomes: a key that is
+ * changed while a record waits must not make its leg another one, and the address stands in
+ * the record's value anyway. */
 struct deferral_leg {
     Carillon__V1__Channel channel;
-    char address_hash[DEFERRAL_HASH_SIZE]; /* hex digits, as address_hash() writes them */
+    char address_hash[DEFERRAL_HASH_SIZE]; /* hex digits */
 };
+void deferral_name_leg(Carillon__V1__Channel channel, struct bytes address,
+                       struct deferral_leg *out);
+bool deferral_is_leg(const struct deferral_leg *leg, Carillon__V1__Channel channel,
+                     struct bytes address);
 
 struct deferral {
     int64_t due_ms;       /* when it is looked at again */

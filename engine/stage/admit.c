@@ -138,7 +138,8 @@ static void init_claim(struct admit *admit, struct job *job)
                                   .due_ms = admit_due_ms(event),
                                   .expires_ms = c->expires_ms,
                                   .assigned_ms = event->assigned_ms,
-                                  .resend = c->kind && admit->options.resend[c->kind->class]};
+                                  .resend = c->kind && admit->options.resend[c->kind->class],
+                                  .attempts = event->deferral ? event->deferral->attempts : 0};
     claim_init(&job->claim, &leg);
     job->claim_ready = true;
 }

@@ -59,7 +59,7 @@ static void ask_candidates(struct admit *admit, struct admit_batch *batch,
     struct event *event = entry->event;
     const struct judge_case *c = &event->judged;
     bool whole = is_whole(entry);
-    if (event->candidates_asked || (!whole && all_are_legs(event)))
+    if (event->candidates_asked || event_names_legs(event) || (!whole && all_are_legs(event)))
         return;
     entry->asked_candidates = true;
     struct admit_candidates *candidates = arena_take(&admit->scratch, sizeof *candidates);
@@ -83,7 +83,7 @@ static void ask_former(struct admit *admit, struct admit_batch *batch, struct ad
                        bool sends)
 {
     struct event *event = entry->event;
-    if (event->former_asked || !admit_of_business(event))
+    if (event->former_asked || event_names_legs(event) || !admit_of_business(event))
         return;
     entry->asked_former = true;
     char key_memory[64], ttl_memory[24], *value_memory = arena_take(&admit->scratch, ANSWER_MAX);

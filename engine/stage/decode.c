@@ -72,6 +72,52 @@ static void refuse(struct event *event, Carillon__V1__Event *decoded,
     list_push(has_addresses ? refused : done, &job->node);
 }
 
+/* Why it waited says that it had been due: somebody may have claimed it. */
+static bool was_due(const struct deferral *deferral)
+{
+    return deferral->attempts > 0 ||
+           (deferral->reason != REASON_NOT_DUE && deferral->reason != REASON_QUIET_HOURS);
+}
+
+/* What the headers of a deferral topic's record say; no record of another topic is asked. */
+static enum err read_deferral(struct event *event, struct event_error *error)
+{
+    const struct record *record = &event->record;
+    struct deferral *deferral = arena_take(&event->arena, sizeof *deferral);
+    struct bytes wrong = {0};
+    CHECK(deferral != NULL); /* blocks are far larger than records that decode */
+    enum err err = deferral_decode(record->headers, record->header_count, deferral, &wrong);
+    if (err != ERR_OK) {
+        struct writer w = writer_of(error->what.path, sizeof error->what.path - 1);
+        write_slice(&w, wrong);
+        error->what.path[w.size] = '\0';
+        error->what.word = "no deferral of ours";
+        return err;
+    }
+    event->deferral = deferral;
+    event->origin = deferral->origin;
+    /* What this worker remembers of the leg begins with the hop: of claims made before it
+     * Redis may have lost what nobody here knows. */
+    if (was_due(deferral))
+        event->assigned_ms = i64_max(event->assigned_ms, record->timestamp_ms);
+    event->record.timestamp_ms = deferral->timestamp_ms;
+    return ERR_OK;
+}
+
+static void end_strange(struct event *event, const struct event_error *error, struct list *done)
+{
+    end_malformed(event, &error->what);
+    event->judged.kind = kind_row_of(event->judged.event->kind);
+    name_event(event);
+    list_push(done, &only_job(event)->node); /* nobody knows what it claimed */
+}
+
+static bool is_urgent(const struct event *event)
+{
+    const struct kind_row *kind = kind_row_of(event->judged.event->kind);
+    return kind && kind->class == CARILLON__V1__CLASS__CLASS_URGENT;
+}
+
 static void decode_one(struct jobs *jobs, struct event *event, struct list *decoded,
                        struct list *refused, struct list *done)
 {
@@ -89,6 +135,11 @@ static void decode_one(struct jobs *jobs, struct event *event, struct list *deco
         return;
     }
     event->judged.event = message;
+    if (event->from_ring && read_deferral(event, &error) != ERR_OK) {
+        end_strange(event, &error, done);
+        return;
+    }
+    event->urgent = event->urgent || (event->from_ring && is_urgent(event));
     name_event(event);
     event->decoded_used = event->arena.used;
     list_push(decoded, &event->node);

@@ -1,4 +1,6 @@
-/* Records to events: bytes to a checked Carillon__V1__Event in the event's arena. */
+/* Records to events: bytes to a checked Carillon__V1__Event in the event's arena. A record of
+ * a deferral topic becomes the event that it was: its origin is the first record's, and so is
+ * its timestamp. */
 #pragma once
 
 #include "stage/job.h"

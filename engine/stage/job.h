@@ -75,6 +75,15 @@ struct job_end {
     uint32_t attempts;
 };
 
+/* Why and until when a job is to wait in Kafka, set by schedule; settle takes it there. */
+struct job_deferral {
+    enum reason reason;    /* REASON_NONE: it waits in memory */
+    int64_t due_ms;        /* when it is looked at again */
+    int64_t slot_end_ms;   /* the record under way counts if it is acknowledged before */
+    int64_t not_before_ms; /* what came to nothing is not tried again before; INT64_MAX: never */
+    uint32_t failed;       /* how often it was produced and did not count */
+};
+
 /* Legs point into the settings they were judged by, so these are held as long as they. */
 struct tenant_hold {
     struct tenant_hold *next;
@@ -136,6 +145,8 @@ struct job {
     struct route *route;              /* NULL: not chosen */
     uint32_t slots_promised;          /* of its route's limits, and a place in its account */
     uint32_t retries;                 /* waits after a call; for back-off */
+    uint64_t since_ns;                /* since when it has been due, here; 0: not yet */
+    struct job_deferral defer;
 
     bool outdated; /* judged by settings that the event holds no more */
 
@@ -154,7 +165,7 @@ struct job {
     /* send */
     struct call *call; /* while it is out */
 
-    /* settle: records of its end that are not acknowledged, TELL_* */
+    /* settle: records of its end that are not acknowledged, TELL_*; or its deferral */
     uint8_t untold;
     enum cut cut; /* what its dead letter goes without */
 
@@ -214,6 +225,22 @@ struct job *job_open(struct jobs *jobs, struct event *event);
  * event is to be completed and closed by event_close. */
 MUST_USE bool job_close(struct jobs *jobs, struct job *job);
 void event_close(struct jobs *jobs, struct event *event); /* its tenant_ref was put back */
+
+/* It comes back from deferral, and only the legs that its record names are its legs. */
+static inline bool event_names_legs(const struct event *event)
+{
+    return event->deferral && event->deferral->leg_count > 0;
+}
+
+/* How often it was deferred because it could not be sent; for back-off. */
+static inline uint32_t event_tries(const struct event *event)
+{
+    const struct deferral *d = event->deferral;
+    return d && (d->reason == REASON_RETRY || d->reason == REASON_BREAKER ||
+                 d->reason == REASON_COOL_DOWN)
+               ? d->seq
+               : 0;
+}
 
 /* The only ways to change a state; an arrow that is not in the table is a CHECK. */
 void job_enter(struct jobs *jobs, struct job *job, enum job_state next);

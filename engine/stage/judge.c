@@ -115,12 +115,67 @@ static bool all_stand_before_due(const struct judge_case *c)
     return true;
 }
 
+/* --- an event that comes back ------------------------------------------------------------ */
+
+static bool is_channel_on(const struct judge_case *c, Carillon__V1__Channel channel)
+{
+    for (uint32_t i = 0; i < c->leg_count; i++)
+        if (c->legs[i].channel == channel)
+            return true;
+    return false;
+}
+
+/* A leg that waits and that the settings of now no longer give. */
+static void refuse_gone(const struct judge_case *now, struct leg *leg)
+{
+    const struct leg *whole = &now->legs[0];
+    if (now->refused)
+        judge_refuse(leg, (enum judge_gate)whole->refused_by, whole->decision, whole->reason,
+                     whole->detail);
+    else if (is_channel_on(now, leg->channel)) /* a device or an owner's address is gone */
+        judge_refuse(leg, JUDGE_C2, DECISION_SUPPRESSED, REASON_CONTACT_MISSING, NULL);
+    else
+        judge_refuse(leg, JUDGE_G11, DECISION_SUPPRESSED, REASON_KIND_DISABLED, NULL);
+}
+
+/* The leg of that name; where settings no longer give it, with what is known of its address. */
+static struct leg named_leg(const struct judge_case *c, const struct deferral_leg *name)
+{
+    for (uint32_t i = 0; i < c->leg_count && !c->refused; i++)
+        if (deferral_is_leg(name, c->legs[i].channel, c->legs[i].address))
+            return c->legs[i];
+    struct leg possible[LEGS_MAX], leg = {.channel = name->channel};
+    uint32_t count = judge_possible_legs(c->event, c->tenant, c->arena, possible);
+    for (uint32_t i = 0; i < count; i++)
+        if (deferral_is_leg(name, possible[i].channel, possible[i].address))
+            leg.address = possible[i].address;
+    refuse_gone(c, &leg);
+    return leg;
+}
+
+/* Only legs that the record names; what is said of the event as a whole is told by each. */
+static void keep_named(struct event *event)
+{
+    struct judge_case *c = &event->judged;
+    const struct deferral *deferral = event->deferral;
+    if (!event_names_legs(event))
+        return;
+    struct leg named[LEGS_MAX];
+    uint32_t count = deferral->leg_count < LEGS_MAX ? deferral->leg_count : LEGS_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        named[i] = named_leg(c, &deferral->legs[i]);
+    memcpy(c->legs, named, count * sizeof *named);
+    c->leg_count = count;
+    c->refused = c->pick_one = false;
+}
+
 static void fan_out(const struct judge_options *options, struct judge_now now, struct event *event,
                     struct list *judged, struct list *refused)
 {
     struct judge_case *c = &event->judged;
     event->planned = true;
     struct job *job = only_job(event);
+    job->retries = event_tries(event);
     if (c->pick_one) { /* C3: one candidate until the state is read */
         job->judge_again = false;
         job->due_ns = now.ns;
@@ -133,6 +188,7 @@ static void fan_out(const struct judge_options *options, struct judge_now now, s
     for (uint32_t i = 0; i < c->leg_count; i++) {
         if (i > 0)
             job = job_open(options->jobs, event);
+        job->retries = event_tries(event);
         hand_out(options, now, job, &c->legs[i], judged, refused);
     }
 }
@@ -145,6 +201,7 @@ static void judge_one(const struct judge_options *options, struct judge_now now,
     c->now_ms = now.ms;
     c->arena = &event->arena;
     judge(options->rules, JUDGE_PLAN, c);
+    keep_named(event);
 
     bool quiet = false, early = c->due_ms > now.ms;
     if (c->refused) {
@@ -190,25 +247,14 @@ void judge_leg_again(const struct judge_options *options, struct judge_now now, 
                                .arena = c->arena};
     judge(options->rules, JUDGE_PLAN, &again);
     struct leg *leg = job->leg;
-    bool channel_is_on = false;
     for (uint32_t i = 0; i < again.leg_count && !again.refused; i++) {
-        if (again.legs[i].channel != leg->channel)
+        if (again.legs[i].channel != leg->channel ||
+            !bytes_equal(again.legs[i].address, leg->address))
             continue;
-        channel_is_on = true;
-        if (bytes_equal(again.legs[i].address, leg->address)) {
-            *leg = again.legs[i];
-            hand_out(options, now, job, leg, judged, refused);
-            return;
-        }
+        *leg = again.legs[i];
+        hand_out(options, now, job, leg, judged, refused);
+        return;
     }
-    if (again.refused) {
-        const struct leg *whole = &again.legs[0];
-        judge_refuse(leg, (enum judge_gate)whole->refused_by, whole->decision, whole->reason,
-                     whole->detail);
-    } else if (channel_is_on) { /* a device or an owner's address is gone */
-        judge_refuse(leg, JUDGE_C2, DECISION_SUPPRESSED, REASON_CONTACT_MISSING, NULL);
-    } else {
-        judge_refuse(leg, JUDGE_G11, DECISION_SUPPRESSED, REASON_KIND_DISABLED, NULL);
-    }
+    refuse_gone(&again, leg);
     hand_out(options, now, job, leg, judged, refused);
 }

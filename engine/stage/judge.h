@@ -1,6 +1,8 @@
 /* Runs the rules (domain/judge) over events and makes a job of each leg. What is not due
  * waits as one job and is judged when its time comes, with the settings of then (Q7);
- * before it is due it is refused only for what time cannot change. */
+ * before it is due it is refused only for what time cannot change.
+ *
+ * Of an event that comes back from deferral only the legs that its record names are judged. */
 #pragma once
 
 #include "domain/judge.h"

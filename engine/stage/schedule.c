@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000 };
+enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000, HELD_MS = 500 };
 #define WHEN_MAX_US UINT64_C(9000000000000000) /* of Redis's clock, until 2255 */
 
 static void on_reserved(struct redis_waiter *waiter, uint32_t index,
@@ -17,9 +17,61 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
 
 void schedule_init(struct schedule *s, const struct schedule_options *options, uint64_t now_ns)
 {
-    *s = (struct schedule){.options = *options, .waiter = {on_reserved}, .now_ns = now_ns};
+    *s = (struct schedule){
+        .options = *options, .waiter = {on_reserved}, .now_ns = now_ns, .clock = {.held = true}};
     wheel_init(&s->wheel, NS_PER_MS, now_ns);
 }
+
+void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock)
+{
+    s->now_ns = now_ns;
+    s->clock = clock;
+}
+
+/* --- in the wheel, or in Kafka ----------------------------------------------------------- */
+
+/* Never earlier than the job's time. */
+static int64_t ms_of(const struct schedule *s, uint64_t ns)
+{
+    uint64_t ahead_ns = ns > s->now_ns ? ns - s->now_ns : 0;
+    return s->clock.now_ms + (int64_t)((ahead_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* Whether nobody has to keep a claim of it in mind. */
+static bool is_free(const struct job *job)
+{
+    if (job->end.outcome != CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED)
+        return false;
+    if (!job->claim_ready)
+        return true;
+    return job->claim.state == CLAIM_RELEASED ||
+           (!job->claim.held && job->claim.state != CLAIM_WAITING);
+}
+
+static enum reason reason_of(const struct job *job)
+{
+    return job->wait == WAIT_QUIET_HOURS ? REASON_QUIET_HOURS : REASON_NOT_DUE;
+}
+
+/* Not due yet. What cannot be deferred now, though it waits long, is asked about again. */
+static void wait(struct schedule *s, struct job *job, struct schedule_out *out)
+{
+    uint64_t look_ns = job->due_ns;
+    if (job->due_ns - s->now_ns > s->options.horizon_ns && is_free(job)) {
+        if (!s->clock.held && s->clock.now_ms >= job->defer.not_before_ms) {
+            job->defer.reason = reason_of(job);
+            job->defer.due_ms = ms_of(s, job->due_ns);
+            list_push(&out->later, &job->node);
+            return;
+        }
+        int64_t rest_ms = i64_max(job->defer.not_before_ms - s->clock.now_ms, HELD_MS);
+        if (rest_ms < (int64_t)((job->due_ns - s->now_ns) / NS_PER_MS))
+            look_ns = s->now_ns + (uint64_t)rest_ms * NS_PER_MS;
+    }
+    wheel_put(&s->wheel, &job->timer, look_ns);
+}
+
+/* --- in a queue ------------------------------------------------------------------------- */
 
 static struct list *queue_of(struct job *job)
 {
@@ -28,15 +80,15 @@ static struct list *queue_of(struct job *job)
 }
 
 /* A due job goes where slots are handed out. */
-static void enqueue(struct schedule *s, struct job *job, struct list *again, struct list *refused)
+static void enqueue(struct schedule *s, struct job *job, struct schedule_out *out)
 {
     struct jobs *jobs = s->options.jobs;
     if (job->end.outcome != CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED) {
-        list_push(refused, &job->node); /* it waited for a claim in force: asked once more */
+        list_push(&out->refused, &job->node); /* it waited for a claim in force: asked once more */
         return;
     }
     if (job->judge_again) {
-        list_push(again, &job->node);
+        list_push(&out->again, &job->node);
         return;
     }
     if (!job->leg) {
@@ -49,7 +101,7 @@ static void enqueue(struct schedule *s, struct job *job, struct list *again, str
         job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_FAILED;
         job->end.reason = REASON_BAD_REQUEST;
         job->end.detail = "no route carries this channel";
-        list_push(refused, &job->node);
+        list_push(&out->refused, &job->node);
         return;
     }
     job_wait(jobs, job, WAIT_SLOT);
@@ -58,19 +110,21 @@ static void enqueue(struct schedule *s, struct job *job, struct list *again, str
     route_queue(job, queue_of(job));
 }
 
-void schedule_put(struct schedule *s, struct list *jobs, struct list *refused)
+void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *out)
 {
     for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
         struct job *job = job_of(n);
         route_unpromise(job);
         if (job->state != JOB_WAITING)
             job_wait(s->options.jobs, job, job->state == JOB_SENDING ? WAIT_RETRY : WAIT_DUE_LATER);
-        if (job->due_ns > s->now_ns || job->judge_again) {
+        if (job->due_ns > s->now_ns || job->judge_again)
             job->waiting_since_ms = 0;
-            wheel_put(&s->wheel, &job->timer, job->due_ns);
-        } else {
-            enqueue(s, job, NULL, refused);
-        }
+        if (job->due_ns > s->now_ns)
+            wait(s, job, out);
+        else if (job->judge_again)
+            wheel_put(&s->wheel, &job->timer, job->due_ns); /* at the next taking */
+        else
+            enqueue(s, job, out);
     }
 }
 
@@ -128,22 +182,22 @@ static bool has_room(const struct schedule *s, const struct route *route, const 
 }
 
 /* Urgent ones first: while one of them waits for room, no other goes. */
-static void release(struct schedule *s, struct route *route, uint32_t room, struct list *due,
-                    struct list *refused)
+static void release(struct schedule *s, struct route *route, uint32_t room,
+                    struct schedule_out *out)
 {
     for (int i = 0; i < 2; i++) {
         struct list *queue = &route->queue[i];
         for (;;) {
-            while (refuse_expired(s, queue, refused))
+            while (refuse_expired(s, queue, &out->refused))
                 continue;
             if (queue->count == 0)
                 break;
             struct job *job = job_of(queue->first);
-            if (due->count >= room || !has_room(s, route, job))
+            if (out->due.count >= room || !has_room(s, route, job))
                 return;
             route_unqueue(job, queue);
             route_promise(job);
-            list_push(due, &job->node);
+            list_push(&out->due, &job->node);
         }
     }
 }
@@ -231,23 +285,30 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
     slots_put(&limit->slots, (uint64_t)first_ns, limit->interval_us * 1000, (uint32_t)granted);
 }
 
-void schedule_take(struct schedule *s, uint64_t now_ns, uint32_t room, struct list *due,
-                   struct list *again, struct list *refused)
+static void take_ripe(struct schedule *s, struct schedule_out *out)
 {
-    s->now_ns = now_ns;
     struct list ripe = {0};
-    wheel_take(&s->wheel, now_ns, TAKE_MAX, &ripe);
-    for (struct list_node *n = list_pop(&ripe); n; n = list_pop(&ripe))
-        enqueue(s, container_of(container_of(n, struct wheel_timer, node), struct job, timer),
-                again, refused);
+    wheel_take(&s->wheel, s->now_ns, TAKE_MAX, &ripe);
+    for (struct list_node *n = list_pop(&ripe); n; n = list_pop(&ripe)) {
+        struct job *job =
+            container_of(container_of(n, struct wheel_timer, node), struct job, timer);
+        if (job->due_ns > s->now_ns)
+            wait(s, job, out);
+        else
+            enqueue(s, job, out);
+    }
+}
 
-    while (s->unrouted.count > 0 && due->count < room)
-        list_push(due, list_pop(&s->unrouted));
+void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out)
+{
+    take_ripe(s, out);
+    while (s->unrouted.count > 0 && out->due.count < room)
+        list_push(&out->due, list_pop(&s->unrouted));
     struct routes *routes = s->options.routes;
     for (uint32_t i = 0; i < routes->limit_count; i++)
-        slots_expire(&routes->limits[i].slots, now_ns);
+        slots_expire(&routes->limits[i].slots, s->now_ns);
     for (uint32_t i = 0; i < routes->count; i++)
-        release(s, &routes->all[i], room, due, refused);
+        release(s, &routes->all[i], room, out);
     mark_open(s);
     for (uint32_t i = 0; i < routes->limit_count; i++)
         reserve(s, i);

@@ -2,7 +2,9 @@
  * Slots are reserved ahead in Redis, in blocks, and no more legs are released than their
  * limits hold slots and their accounts have places: a claim promises a send.
  *
- * Deferral beyond the horizon is not here yet: what is due later waits in the wheel. */
+ * What waits longer than the horizon goes to Kafka (job->defer says until when and why), and so
+ * does what is due and has no slot soon: nothing that waits here may hold up a commit. While
+ * the clock is held nothing is deferred. */
 #pragma once
 
 #include "base/metrics.h"
@@ -18,27 +20,38 @@ struct schedule_options {
     struct claims *claims; /* Redis's clock and the gate */
     struct metrics *metrics;
     uint64_t reserve_ahead_ns; /* 20-100 ms of slots at a time */
+    uint64_t horizon_ns;       /* what is due later is deferred */
 };
 
 struct schedule {
     struct schedule_options options;
     struct wheel wheel;
     struct redis_waiter waiter;
-    struct list unrouted; /* due, with no route to be chosen yet: C3 is open */
-    uint64_t now_ns;
+    struct list unrouted;    /* due, with no route to be chosen yet: C3 is open */
+    uint64_t now_ns;         /* of this turn */
+    struct ring_clock clock; /* the same instant */
+};
+
+/* Where jobs go on from here. */
+struct schedule_out {
+    struct list due;     /* to admission */
+    struct list again;   /* to be judged anew */
+    struct list refused; /* with their end */
+    struct list later;   /* to be deferred; they hold no claim */
 };
 
 void schedule_init(struct schedule *s, const struct schedule_options *options, uint64_t now_ns);
 
-/* Jobs wait until their due_ns (job->wait says why); those that are due wait for slots.
- * A leg that no route carries comes back in `refused` with its end. */
-void schedule_put(struct schedule *s, struct list *jobs, struct list *refused);
+/* Each turn, first. */
+void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock);
 
-/* What may go on: `due` to admission (at most `room`), `again` to be judged anew,
- * `refused` with their end (expired while they waited). Asks Redis for the slots that
- * are wanted. */
-void schedule_take(struct schedule *s, uint64_t now_ns, uint32_t room, struct list *due,
-                   struct list *again, struct list *refused);
+/* Jobs wait until their due_ns (job->wait says why); those that are due wait for slots.
+ * `later`: those that wait too long for memory; `refused`: a leg that no route carries. */
+void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *out);
+
+/* What may go on: `due` (at most `room`), `again`, `refused` (expired while they waited),
+ * `later`. Asks Redis for the slots that are wanted. */
+void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out);
 
 /* When the next turn is wanted at the latest. */
 uint64_t schedule_next_ns(const struct schedule *s);

@@ -70,18 +70,26 @@ static bool tell_dead(struct settle *settle, struct job *job, int64_t now_ms)
 
 /* Produces one record of the job, the dead letter first. The report then decides what
  * follows, so a job has at most one record under way. */
-static bool tell(struct settle *settle, struct job *job, int64_t now_ms)
+static enum settle_told tell(struct settle *settle, struct job *job, int64_t now_ms)
 {
-    return job->untold & TELL_DEAD ? tell_dead(settle, job, now_ms) : tell_outcome(settle, job);
+    if (job->untold & TELL_DEFERRAL)
+        return settle_tell_deferral(settle, job);
+    bool put = job->untold & TELL_DEAD ? tell_dead(settle, job, now_ms) : tell_outcome(settle, job);
+    return put ? SETTLE_PUT : SETTLE_FULL;
 }
 
 static void send_unsent(struct settle *settle, int64_t now_ms)
 {
     while (settle->unsent.count > 0) {
         struct job *job = job_of(settle->unsent.first);
-        if (!tell(settle, job, now_ms))
+        enum settle_told told = tell(settle, job, now_ms);
+        if (told == SETTLE_FULL)
             return;
         list_remove(&settle->unsent, &job->node);
+        if (told == SETTLE_BACK) {
+            list_push(&settle->back, &job->node);
+            continue;
+        }
 #ifdef BUG_commit_before_ack
         list_push(&settle->told, &job->node);
         continue;
@@ -105,6 +113,19 @@ void settle_put(struct settle *settle, struct list *jobs, int64_t now_ms)
     send_unsent(settle, now_ms);
 }
 
+void settle_defer(struct settle *settle, struct list *jobs, int64_t now_ms)
+{
+    for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
+        struct job *job = job_of(n);
+        CHECK(job->defer.reason != REASON_NONE && job->slots_promised == 0);
+        CHECK(job->end.outcome == CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED);
+        job_enter(settle->options.jobs, job, JOB_SETTLING);
+        job->untold = TELL_DEFERRAL;
+        list_push(&settle->unsent, n);
+    }
+    send_unsent(settle, now_ms);
+}
+
 static void on_report(const struct sink_report *report, void *context)
 {
 #ifdef BUG_commit_before_ack
@@ -113,6 +134,11 @@ static void on_report(const struct sink_report *report, void *context)
     struct settle *settle = context;
     struct job *job = report->opaque;
     list_remove(&settle->out, &job->node);
+    if (job->untold & TELL_DEFERRAL) {
+        bool acked = settle_deferral_reported(settle, job, report->err);
+        list_push(acked ? &settle->acked : &settle->back, &job->node);
+        return;
+    }
     uint8_t was = job->untold & TELL_DEAD ? TELL_DEAD : TELL_OUTCOME;
     if (report->err == ERR_OK) {
         job->untold = (uint8_t)(job->untold & ~was);
@@ -127,6 +153,11 @@ static void on_report(const struct sink_report *report, void *context)
 static void count(struct settle *settle, const struct job *job, int64_t now_ms)
 {
     struct metrics *m = settle->options.metrics;
+    metric_set(m, METRIC_LAST_SETTLED, 0, (uint64_t)now_ms);
+    if (job->defer.reason != REASON_NONE) {
+        metric_add(m, METRIC_DEFERRED, job->defer.reason, 0, 1);
+        return;
+    }
     uint32_t channel = job->leg ? job->leg->channel : CARILLON__V1__CHANNEL__CHANNEL_UNSPECIFIED;
     if (job->end.letter_only)
         metric_add(m, METRIC_DEAD_RECORDS, 0, 0, 1);
@@ -138,14 +169,27 @@ static void count(struct settle *settle, const struct job *job, int64_t now_ms)
         metric_add(m, METRIC_REPLAYS, 0, 0, 1);
     if (job->end.dup_risk)
         metric_add(m, METRIC_DUP_RISKS, 0, 0, 1);
-    metric_set(m, METRIC_LAST_SETTLED, 0, (uint64_t)now_ms);
 }
 
-void settle_take(struct settle *settle, int64_t now_ms, struct list *out)
+/* The clock is read after the acknowledgements were taken. */
+static void judge_acked(struct settle *settle)
+{
+    if (settle->acked.count == 0)
+        return;
+    struct ring_clock clock = settle->options.clock(settle->options.clock_context);
+    for (struct list_node *n = list_pop(&settle->acked); n; n = list_pop(&settle->acked)) {
+        bool counts = settle_deferral_counts(settle, job_of(n), &clock);
+        list_push(counts ? &settle->told : &settle->back, n);
+    }
+}
+
+void settle_take(struct settle *settle, int64_t now_ms, struct list *out, struct list *back)
 {
     while (sink_take(settle->options.sink, on_report, settle) > 0)
         continue;
+    judge_acked(settle);
     send_unsent(settle, now_ms);
+    list_move(&settle->back, back);
     for (struct list_node *n = list_pop(&settle->told); n; n = list_pop(&settle->told)) {
         count(settle, job_of(n), now_ms);
         list_push(out, n);
@@ -154,5 +198,5 @@ void settle_take(struct settle *settle, int64_t now_ms, struct list *out)
 
 uint32_t settle_pending(const struct settle *settle)
 {
-    return settle->unsent.count + settle->out.count + settle->told.count;
+    return settle->unsent.count + settle->out.count + settle->told.count + settle->back.count;
 }

@@ -1,7 +1,11 @@
 /* The last stage: a leg's end is told to the outcome topic, and undecodable records to
  * the dead-letter topic. The claim's half came before (stage/claims): a kill between the
  * two leaves a replay, never two stories. A record that Kafka does not acknowledge is
- * produced again, until it is. */
+ * produced again, until it is.
+ *
+ * A leg that waits long ends here too, with a record in a deferral topic. That counts only if
+ * it was acknowledged in time; else the leg comes back, and a copy may be in the ring: the
+ * first that fires claims, the others find the claim. */
 #pragma once
 
 #include "base/metrics.h"
@@ -11,7 +15,14 @@
 #include "stage/job.h"
 #include "stage/route.h"
 
-enum { TELL_OUTCOME = 1, TELL_DEAD = 2 };
+enum { TELL_OUTCOME = 1, TELL_DEAD = 2, TELL_DEFERRAL = 4 };
+
+/* Where deferrals go; changes while it runs. */
+struct settle_ring {
+    bool open; /* else nothing is deferred */
+    struct ring_plan plan;
+    uint32_t topic_ring, topic_far; /* indices of the sink's topics */
+};
 
 struct settle_options {
     struct jobs *jobs;
@@ -21,6 +32,9 @@ struct settle_options {
     enum outcome_format format;
     const char *worker;       /* its name */
     struct bytes address_key; /* of the hash of addresses */
+    const struct settle_ring *ring;
+    struct ring_clock (*clock)(void *context); /* as of now, not of the turn */
+    void *clock_context;
 };
 
 struct settle {
@@ -28,6 +42,8 @@ struct settle {
     struct list unsent; /* jobs with records to produce (again) */
     struct list out;    /* jobs whose records are under way */
     struct list told;   /* acknowledged, to be taken */
+    struct list acked;  /* deferrals: whether they count is still to be seen */
+    struct list back;   /* deferrals that came to nothing, to be taken */
     struct hmac_key address_key;
     char *record; /* one outcome in the making */
 };
@@ -41,7 +57,11 @@ void settle_enter(struct settle *settle, struct list *ended);
 /* Jobs whose claim half is acknowledged. */
 void settle_put(struct settle *settle, struct list *jobs, int64_t now_ms);
 
-/* Those whose records Kafka acknowledged: to be closed. */
-void settle_take(struct settle *settle, int64_t now_ms, struct list *out);
+/* Jobs that wait (job->defer says until when) and hold no claim. */
+void settle_defer(struct settle *settle, struct list *jobs, int64_t now_ms);
+
+/* Those whose records Kafka acknowledged: to be closed. `back`: jobs whose deferral came to
+ * nothing; they wait in memory, until defer.not_before_ms at least. */
+void settle_take(struct settle *settle, int64_t now_ms, struct list *out, struct list *back);
 
 uint32_t settle_pending(const struct settle *settle);

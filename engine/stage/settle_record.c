@@ -114,7 +114,8 @@ void settle_dead_headers(const struct job *job, int64_t now_ms, struct settle_de
     out->texts = writer_of(out->memory, sizeof out->memory);
     if (job->cut < CUT_HEADERS)
         for (uint32_t i = 0; i < event->record.header_count; i++)
-            out->at[out->count++] = event->record.headers[i];
+            if (!event->deferral || !deferral_owns(event->record.headers[i].name))
+                out->at[out->count++] = event->record.headers[i];
     const char *field = end->detail ? end->detail : "";
     header(out, "carillon-reason", bytes_of(reason_code(end->reason)));
     header(out, "carillon-detail", bytes_of(end->letter_detail ? end->letter_detail : field));

@@ -8,6 +8,7 @@ enum { FAKE_SINK_MAX = 32 };
 
 struct fake_put {
     uint32_t topic;
+    int32_t partition;
     char key[64], value[4096];
     size_t value_size;
     bool is_null;
@@ -38,7 +39,6 @@ enum err sink_put(struct sink *sink, uint32_t topic, int32_t partition, struct b
                   struct bytes value, const struct record_header *headers, uint32_t header_count,
                   void *opaque)
 {
-    CHECK(partition == SINK_PARTITION_BY_KEY);
     if (sink->put_count == sink->room)
         return ERR_AGAIN;
     if (sink->large > 0 && value.size > sink->large)
@@ -46,7 +46,8 @@ enum err sink_put(struct sink *sink, uint32_t topic, int32_t partition, struct b
     CHECK(sink->put_count < FAKE_SINK_MAX && value.size < sizeof sink->puts[0].value &&
           key.size < sizeof sink->puts[0].key && header_count <= countof(sink->puts[0].headers));
     struct fake_put *put = &sink->puts[sink->put_count++];
-    *put = (struct fake_put){.topic = topic, .opaque = opaque, .value_size = value.size};
+    *put = (struct fake_put){
+        .topic = topic, .partition = partition, .opaque = opaque, .value_size = value.size};
     put->is_null = value.at == NULL;
     if (value.size > 0)
         memcpy(put->value, value.at, value.size);

@@ -3,7 +3,12 @@
 #include "unit/fake_redis.h"
 #include "unit/stage_metrics.h"
 
-enum { INTERVAL_US = 10000, AHEAD_MS = 50, MOST = 6 }; /* 100 a second; 50 ms hold 6 slots */
+enum {
+    INTERVAL_US = 10000,
+    AHEAD_MS = 50,
+    MOST = 6,
+    HORIZON_MS = 60000
+}; /* 100 a second; 50 ms hold 6 slots */
 
 struct world {
     struct stage_world stage;
@@ -17,7 +22,7 @@ struct world {
     struct routes routes;
     struct schedule schedule;
     uint64_t now_ns;
-    struct list due, again, refused;
+    struct schedule_out out;
 };
 
 static struct world *world_open(bool limited)
@@ -42,7 +47,8 @@ static struct world *world_open(bool limited)
                                              .redis = &w->redis,
                                              .claims = &w->claims,
                                              .metrics = &w->metrics,
-                                             .reserve_ahead_ns = AHEAD_MS * MS_NS};
+                                             .reserve_ahead_ns = AHEAD_MS * MS_NS,
+                                             .horizon_ns = HORIZON_MS * MS_NS};
     w->now_ns = NOW_NS;
     schedule_init(&w->schedule, &options, NOW_NS);
     return w;
@@ -61,14 +67,20 @@ static struct job *put(struct world *w, const char *json)
     struct event *event = stage_judge(&w->stage, json);
     while (w->stage.refused.count > 0) /* the e-mail that nobody has */
         list_pop(&w->stage.refused);
-    schedule_put(&w->schedule, &w->stage.judged, &w->refused);
+    schedule_put(&w->schedule, &w->stage.judged, &w->out);
     return stage_job(event);
+}
+
+static struct ring_clock clock_at(const struct world *w)
+{
+    return (struct ring_clock){.now_ms = claims_now_ms(&w->claims, w->now_ns), .agreed = true};
 }
 
 static void take(struct world *w, uint64_t later_ms)
 {
     w->now_ns += later_ms * MS_NS;
-    schedule_take(&w->schedule, w->now_ns, 100, &w->due, &w->again, &w->refused);
+    schedule_turn(&w->schedule, w->now_ns, clock_at(w));
+    schedule_take(&w->schedule, 100, &w->out);
 }
 
 static int64_t redis_us(const struct world *w, int64_t later_us)
@@ -85,7 +97,7 @@ static void a_route_without_a_limit_releases_what_its_account_has_room_for(void 
     for (int i = 0; i < 5; i++)
         put(w, TEXT("e"));
     take(w, 0);
-    assert_int_equal(w->due.count, 3);
+    assert_int_equal(w->out.due.count, 3);
     assert_int_equal(w->account.promised, 3);
     assert_int_equal(w->route.queue[1].count, 2);
     assert_int_equal(w->redis.count, 0);
@@ -100,13 +112,13 @@ static void nothing_is_released_without_slots_and_slots_are_asked_once(void **st
         put(w, TEXT("e"));
     take(w, 0);
     take(w, 5);
-    assert_int_equal(w->due.count, 0);
+    assert_int_equal(w->out.due.count, 0);
     assert_int_equal(w->redis.count, 1);
     assert_string_equal(w->redis.commands[0].text,
                         "FCALL reserve 2 s1:{sms} s1:{sms}:cool 10000 2 50000 ");
     fake_answer_slots(&w->redis, 0, 2, redis_us(w, 3000));
     take(w, 0);
-    assert_int_equal(w->due.count, 2);
+    assert_int_equal(w->out.due.count, 2);
     assert_int_equal(w->limit.promised, 2);
     assert_int_equal(w->limit.wanted, 0);
     /* Redis's time became ours. */
@@ -134,14 +146,14 @@ static void a_promise_keeps_its_slot_from_the_next_leg(void **state)
     take(w, 0);
     fake_answer_slots(&w->redis, 0, 1, redis_us(w, 0));
     take(w, 0);
-    assert_int_equal(w->due.count, 1);
+    assert_int_equal(w->out.due.count, 1);
     put(w, TEXT("e2"));
     take(w, 0);
-    assert_int_equal(w->due.count, 1);
+    assert_int_equal(w->out.due.count, 1);
     assert_int_equal(w->redis.count, 2); /* one more is asked for */
     fake_answer_slots(&w->redis, 1, 1, redis_us(w, 10000));
     take(w, 0);
-    assert_int_equal(w->due.count, 2);
+    assert_int_equal(w->out.due.count, 2);
     world_close(w);
 }
 
@@ -153,15 +165,15 @@ static void a_promise_given_back_frees_its_slot(void **state)
     take(w, 0);
     fake_answer_slots(&w->redis, 0, 1, redis_us(w, 0));
     take(w, 0);
-    struct job *job = job_of(list_pop(&w->due));
+    struct job *job = job_of(list_pop(&w->out.due));
     struct list back = {0};
     job_enter(&w->stage.jobs, job, JOB_ADMITTING);
     list_push(&back, &job->node);
-    schedule_put(&w->schedule, &back, &w->refused);
+    schedule_put(&w->schedule, &back, &w->out);
     assert_int_equal(w->limit.promised, 0);
     assert_int_equal(w->limit.wanted, 1);
     take(w, 0);
-    assert_int_equal(w->due.count, 1);
+    assert_int_equal(w->out.due.count, 1);
     assert_int_equal(w->redis.count, 1);
     world_close(w);
 }
@@ -174,7 +186,7 @@ static void slots_that_pass_unused_are_asked_anew(void **state)
     take(w, 0);
     fake_answer_slots(&w->redis, 0, 1, redis_us(w, 0));
     take(w, 21);
-    assert_int_equal(w->due.count, 0);
+    assert_int_equal(w->out.due.count, 0);
     assert_int_equal(w->redis.count, 2);
     world_close(w);
 }
@@ -215,7 +227,7 @@ static void an_answer_that_makes_no_sense_grants_nothing(void **state)
     take(w, 51);
     assert_int_equal(w->redis.count, 6);
     assert_int_equal(slots_left(&w->limit.slots), 0);
-    assert_int_equal(w->due.count, 0);
+    assert_int_equal(w->out.due.count, 0);
     world_close(w);
 }
 
@@ -248,7 +260,7 @@ static void a_closed_route_releases_nothing_and_asks_for_nothing(void **state)
     assert_int_equal(schedule_next_ns(&w->schedule), w->route.closed_until_ns);
     slots_put(&w->limit.slots, w->now_ns, INTERVAL_US * 1000, 5);
     take(w, 10);
-    assert_int_equal(w->due.count, 0);
+    assert_int_equal(w->out.due.count, 0);
     take(w, 990);
     assert_int_equal(w->redis.count, 1);
     world_close(w);
@@ -263,8 +275,8 @@ static void urgent_legs_go_first(void **state)
     struct job *job = put(w, "{\"event_id\":\"u\",\"tenant_id\":\"t\",\"kind\":\"one_time_code\","
                              "\"variables\":{\"code\":\"1234\"}," STAGE_SMS "}");
     take(w, 0);
-    assert_int_equal(w->due.count, 1);
-    assert_ptr_equal(job_of(w->due.first), job);
+    assert_int_equal(w->out.due.count, 1);
+    assert_ptr_equal(job_of(w->out.due.first), job);
     world_close(w);
 }
 
@@ -281,11 +293,11 @@ static void a_long_text_waits_for_as_many_slots_as_it_has_segments(void **state)
     assert_non_null(strstr(w->redis.commands[0].text, " 10000 4 50000 "));
     fake_answer_slots(&w->redis, 0, 3, redis_us(w, 0));
     take(w, 0);
-    assert_int_equal(w->due.count, 0);
+    assert_int_equal(w->out.due.count, 0);
     assert_non_null(strstr(w->redis.commands[1].text, " 10000 1 50000 "));
     fake_answer_slots(&w->redis, 1, 1, redis_us(w, 30000));
     take(w, 0);
-    assert_int_equal(w->due.count, 1);
+    assert_int_equal(w->out.due.count, 1);
     assert_int_equal(w->limit.promised, 4);
     world_close(w);
 }
@@ -302,7 +314,7 @@ static void a_text_longer_than_the_slots_at_hand_is_released_with_those_there_ar
     take(w, 0);
     fake_answer_slots(&w->redis, 0, MOST, redis_us(w, 0));
     take(w, 0);
-    assert_int_equal(w->due.count, 1);
+    assert_int_equal(w->out.due.count, 1);
     world_close(w);
 }
 
@@ -314,9 +326,9 @@ static void what_expires_while_it_waits_is_refused_even_on_a_closed_route(void *
         put(w, STAGE_EVENT("e1", "\"expires_at\":\"2026-11-24T12:00:01Z\"," STAGE_SMS));
     w->route.closed_until_ns = w->now_ns + 60000 * MS_NS;
     take(w, 999);
-    assert_int_equal(w->refused.count, 0);
+    assert_int_equal(w->out.refused.count, 0);
     take(w, 1); /* half-open: its life is over */
-    assert_int_equal(w->refused.count, 1);
+    assert_int_equal(w->out.refused.count, 1);
     assert_int_equal(job->end.outcome, CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_EXPIRED);
     assert_int_equal(job->end.reason, REASON_TOO_LATE);
     assert_int_equal(w->limit.wanted, 0);
@@ -331,9 +343,9 @@ static void what_is_due_later_waits_in_the_wheel_and_is_judged_anew(void **state
     assert_int_equal(w->schedule.wheel.count, 1);
     assert_true(schedule_next_ns(&w->schedule) <= w->now_ns + 10000 * MS_NS);
     take(w, 9999);
-    assert_int_equal(w->again.count, 0);
+    assert_int_equal(w->out.again.count, 0);
     take(w, 1);
-    assert_int_equal(w->again.count, 1);
+    assert_int_equal(w->out.again.count, 1);
     world_close(w);
 }
 
@@ -343,19 +355,19 @@ static void a_retry_says_so_and_comes_back_when_it_is_due(void **state)
     struct world *w = world_open(false);
     put(w, TEXT("e1"));
     take(w, 0);
-    struct job *job = job_of(list_pop(&w->due));
+    struct job *job = job_of(list_pop(&w->out.due));
     job_enter(&w->stage.jobs, job, JOB_ADMITTING);
     job_enter(&w->stage.jobs, job, JOB_SENDING);
     job->due_ns = w->now_ns + 250 * MS_NS;
     struct list back = {0};
     list_push(&back, &job->node);
-    schedule_put(&w->schedule, &back, &w->refused);
+    schedule_put(&w->schedule, &back, &w->out);
     assert_int_equal(job->wait, WAIT_RETRY);
     assert_int_equal(w->account.promised, 0);
     take(w, 249);
-    assert_int_equal(w->due.count, 0);
+    assert_int_equal(w->out.due.count, 0);
     take(w, 1);
-    assert_int_equal(w->due.count, 1);
+    assert_int_equal(w->out.due.count, 1);
     world_close(w);
 }
 
@@ -365,7 +377,7 @@ static void a_leg_that_no_route_carries_fails(void **state)
     struct world *w = world_open(true);
     w->route.channel = CARILLON__V1__CHANNEL__CHANNEL_PUSH;
     struct job *job = put(w, TEXT("e1"));
-    assert_int_equal(w->refused.count, 1);
+    assert_int_equal(w->out.refused.count, 1);
     assert_int_equal(job->end.outcome, CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_FAILED);
     assert_int_equal(job->end.reason, REASON_BAD_REQUEST);
     world_close(w);

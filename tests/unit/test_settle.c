@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { OUTCOMES, DEAD };
+enum { OUTCOMES, DEAD, RING, FAR };
 
 struct world {
     struct stage_world stage;
@@ -13,13 +13,26 @@ struct world {
     struct metrics metrics;
     struct metric_names names;
     struct settle settle;
-    struct list told;
+    struct settle_ring ring;
+    struct ring_clock clock;
+    struct list told, back;
 };
+
+static struct ring_clock clock_of(void *context)
+{
+    return ((struct world *)context)->clock;
+}
 
 static struct world *world_open(void)
 {
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
+    w->clock = (struct ring_clock){.now_ms = NOW_MS, .agreed = true};
+    w->ring = (struct settle_ring){
+        .open = true,
+        .plan = {.ring = {96, 1800000, 4}, .far_spread = 4, .min_delay_ms = 2000},
+        .topic_ring = RING,
+        .topic_far = FAR};
     stage_open(&w->stage, 40);
     w->sink.room = FAKE_SINK_MAX;
     stage_metrics_open(&w->metrics, &w->names);
@@ -30,7 +43,10 @@ static struct world *world_open(void)
                                            .metrics = &w->metrics,
                                            .format = OUTCOME_JSON,
                                            .worker = "worker-1",
-                                           .address_key = BYTES("key")};
+                                           .address_key = BYTES("key"),
+                                           .ring = &w->ring,
+                                           .clock = clock_of,
+                                           .clock_context = w};
     assert_true(settle_init(&w->settle, &options));
     return w;
 }
@@ -69,7 +85,7 @@ static void put(struct world *w, struct job *job)
 
 static void take(struct world *w)
 {
-    settle_take(&w->settle, NOW_MS + 9, &w->told);
+    settle_take(&w->settle, NOW_MS + 9, &w->told, &w->back);
 }
 
 static void expect_in(const struct fake_put *p, const char *text)
