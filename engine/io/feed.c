@@ -4,7 +4,11 @@
  * a batch; no callback is set.
  *
  * End offsets are asked by one call for all partitions, on a thread, because 2.0.2 has no
- * ListOffsets that answers on a queue. Its answers lie in a list and wake by the same fd. */
+ * ListOffsets that answers on a queue. Its answers lie in a list and wake by the same fd.
+ *
+ * A broker's thread of 2.0.2 that has nothing to fetch, or found the queue full, looks again
+ * only after a second, whatever was started or taken meanwhile; but any request wakes it. So
+ * the thread of the feed asks it something whenever that may be the case: a poke. */
 #include "io/feed.h"
 
 #include "base/clock.h"
@@ -18,7 +22,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { ASK_TIMEOUT_MS = 1000, QUEUED_KBYTES = 16384 };
+enum { ASK_TIMEOUT_MS = 1000, QUEUED_KBYTES = 16384, POKED_MAX = 16 };
 
 struct part {
     int64_t from;
@@ -36,6 +40,7 @@ struct feed_topic {
 struct ask {
     struct ask *next;
     uint64_t id;
+    bool poke; /* nobody awaits the answer */
     uint32_t count;
     struct feed_partition partitions[];
 };
@@ -49,7 +54,8 @@ struct feed {
     rd_kafka_queue_t *queue;
     int fd;
     struct feed_topic *topics;
-    uint32_t topic_count;
+    uint32_t topic_count, running;
+    uint64_t taken_bytes, poke_bytes; /* taken since the last poke, and how many call for one */
     struct kafka_health health;
 
     rd_kafka_event_t *held; /* what the last event out points into */
@@ -63,7 +69,7 @@ struct feed {
     pthread_cond_t work;
     struct asks open, answered; /* under the lock, as is closing */
     bool closing;
-    atomic_bool any_answered;
+    atomic_bool any_answered, poked; /* poked: one is under way */
 };
 
 static void *grown(void *array, uint32_t *max, uint32_t count, size_t size)
@@ -98,11 +104,15 @@ static struct ask *asks_pop(struct asks *asks)
 
 /* Opening and closing. */
 
+static uint32_t queued_kbytes(const struct feed_options *options)
+{
+    return options->queued_kbytes ? options->queued_kbytes : QUEUED_KBYTES;
+}
+
 static rd_kafka_t *handle_of(const struct feed_options *options, char why[KAFKA_WHY_SIZE])
 {
     char queued[16];
-    snprintf(queued, sizeof queued, "%u",
-             options->queued_kbytes ? options->queued_kbytes : QUEUED_KBYTES);
+    snprintf(queued, sizeof queued, "%u", queued_kbytes(options));
     const struct kafka_property fixed[] = {
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
@@ -171,6 +181,7 @@ struct feed *feed_open(const struct feed_options *options, char why[KAFKA_WHY_SI
     struct feed *feed = calloc(1, sizeof *feed);
     CHECK(feed);
     feed->rk = rk;
+    feed->poke_bytes = queued_kbytes(options) * 1024 / 4;
     feed->open.last = &feed->open.first;
     feed->answered.last = &feed->answered.first;
     pthread_mutex_init(&feed->lock, NULL);
@@ -241,6 +252,51 @@ void feed_close(struct feed *feed)
     free(feed);
 }
 
+/* Asking. */
+
+static struct ask *ask_new(uint32_t count)
+{
+    struct ask *ask = malloc(sizeof *ask + count * sizeof ask->partitions[0]);
+    CHECK(ask);
+    *ask = (struct ask){.count = count};
+    return ask;
+}
+
+static void put_ask(struct feed *feed, struct ask *ask)
+{
+    pthread_mutex_lock(&feed->lock);
+    asks_push(&feed->open, ask);
+    pthread_cond_signal(&feed->work);
+    pthread_mutex_unlock(&feed->lock);
+}
+
+void feed_ask(struct feed *feed, const struct feed_partition *partitions, uint32_t count,
+              uint64_t id)
+{
+    CHECK(count > 0);
+    struct ask *ask = ask_new(count);
+    ask->id = id;
+    memcpy(ask->partitions, partitions, count * sizeof partitions[0]);
+    put_ask(feed, ask);
+}
+
+/* Some of the partitions that are read, so that all their leaders are likely among theirs. */
+static void poke(struct feed *feed)
+{
+    feed->taken_bytes = 0;
+    if (feed->running == 0 || atomic_exchange(&feed->poked, true))
+        return;
+    struct ask *ask = ask_new(POKED_MAX);
+    uint32_t step = feed->running / POKED_MAX + 1, seen = 0;
+    ask->poke = true;
+    ask->count = 0;
+    for (uint32_t i = 0; i < feed->topic_count; i++)
+        for (uint32_t p = 0; p < feed->topics[i].part_max; p++)
+            if (feed->topics[i].parts[p].reading && seen++ % step == 0)
+                ask->partitions[ask->count++] = (struct feed_partition){i, (int32_t)p, -1};
+    put_ask(feed, ask);
+}
+
 /* Starts and stops. */
 
 static struct part *part_of(struct feed *feed, uint32_t topic, int32_t partition)
@@ -256,32 +312,23 @@ void feed_start(struct feed *feed, uint32_t topic, int32_t partition, int64_t fr
     CHECK(from >= 0);
     feed_stop(feed, topic, partition);
     *part_of(feed, topic, partition) = (struct part){from, pass, true};
+    feed->running++;
     int rc = rd_kafka_consume_start_queue(feed->topics[topic].rkt, partition, from, feed->queue);
     CHECK(rc == 0); /* it only records the wish; refused are wrong arguments */
+    poke(feed);
 }
 
 void feed_stop(struct feed *feed, uint32_t topic, int32_t partition)
 {
     struct part *part = part_of(feed, topic, partition);
-    if (part->reading)
-        rd_kafka_consume_stop(feed->topics[topic].rkt, partition);
+    if (!part->reading)
+        return;
+    rd_kafka_consume_stop(feed->topics[topic].rkt, partition);
     part->reading = false;
+    feed->running--;
 }
 
-/* End offsets. */
-
-void feed_ask(struct feed *feed, const struct feed_partition *partitions, uint32_t count,
-              uint64_t id)
-{
-    struct ask *ask = malloc(sizeof *ask + count * sizeof ask->partitions[0]);
-    CHECK(ask && count > 0);
-    *ask = (struct ask){.id = id, .count = count};
-    memcpy(ask->partitions, partitions, count * sizeof partitions[0]);
-    pthread_mutex_lock(&feed->lock);
-    asks_push(&feed->open, ask);
-    pthread_cond_signal(&feed->work);
-    pthread_mutex_unlock(&feed->lock);
-}
+/* Answers. */
 
 static void learn_ends(struct feed *feed, struct ask *ask)
 {
@@ -312,8 +359,14 @@ static void *answer_asks(void *context)
             continue;
         }
         pthread_mutex_unlock(&feed->lock);
+        if (ask->poke)
+            atomic_store(&feed->poked, false);
         learn_ends(feed, ask);
         pthread_mutex_lock(&feed->lock);
+        if (ask->poke) {
+            free(ask);
+            continue;
+        }
         asks_push(&feed->answered, ask);
         atomic_store(&feed->any_answered, true);
         ssize_t n = write(feed->fd, &one, sizeof one);
@@ -373,6 +426,7 @@ static void on_record(struct feed *feed, rd_kafka_event_t *event, struct feed_ev
     const rd_kafka_message_t *m = rd_kafka_event_message_next(event);
     if (!m || m->err)
         return;
+    feed->taken_bytes += m->key_len + m->len;
     const struct feed_topic *topic = rd_kafka_topic_opaque(m->rkt);
     const struct part *part = running(topic, m->partition);
     if (!part || m->offset < part->from) /* a log that ends before `from` is read from its start */
@@ -422,6 +476,8 @@ void feed_take(struct feed *feed, struct feed_event *out)
     if (take_answer(feed, out))
         return;
     rd_kafka_event_t *event = feed->held = rd_kafka_queue_poll(feed->queue, 0);
+    if (feed->taken_bytes > (event ? feed->poke_bytes : 0))
+        poke(feed); /* the queue may have been full, and is not any more */
     if (!event)
         return;
     out->kind = FEED_IDLE;
