@@ -21,6 +21,8 @@ struct limit {
     struct slots slots;
     uint32_t promised; /* slots that jobs on their way will use */
     uint32_t wanted;   /* slots that queued jobs would use */
+    uint32_t pace;     /* slots that jobs took in the last whole window of reservation ... */
+    uint32_t taken;    /* ... and in this one */
     bool open;         /* a route of it takes calls */
     bool asking;       /* a reservation is under way */
     uint64_t ask_ns;   /* not before: Redis said so, or it failed */
@@ -65,13 +67,19 @@ static inline uint32_t route_units(const struct job *job)
     return job->leg && job->leg->segments > 0 ? job->leg->segments : 1;
 }
 
+static inline void limit_take(struct limit *limit, uint32_t units)
+{
+    limit->promised += units;
+    limit->taken += units;
+}
+
 static inline void route_promise(struct job *job)
 {
     CHECK(job->slots_promised == 0);
     struct route *route = job->route;
     job->slots_promised = route_units(job);
     for (uint32_t i = 0; i < route->limit_count; i++)
-        route->limits[i]->promised += job->slots_promised;
+        limit_take(route->limits[i], job->slots_promised);
     route->account->promised++;
 }
 

@@ -203,13 +203,27 @@ static void release(struct schedule *s, struct route *route, uint32_t room,
 }
 
 /* How many slots of a limit are missing: what jobs on their way and in open queues would
- * use, as far as the next moments can hold them. */
+ * use, or what came lately if that is more, as far as the next moments can hold them. So
+ * jobs of a steady flow find their slots instead of waiting a round trip for each batch. */
 static uint64_t missing(const struct schedule *s, const struct limit *limit)
 {
     uint64_t units = limit->promised + (limit->open ? (uint64_t)limit->wanted : 0);
-    uint64_t want = u64_min(units, slots_most(s, limit));
+    uint64_t want = u64_min(u64_max(units, limit->pace), slots_most(s, limit));
     uint32_t have = slots_left(&limit->slots);
     return want > have ? want - have : 0;
+}
+
+/* The pace of each limit, a window of reservation at a time. */
+static void measure_pace(struct schedule *s)
+{
+    if (s->now_ns < s->pace_ns)
+        return;
+    for (uint32_t i = 0; i < s->options.routes->limit_count; i++) {
+        struct limit *limit = &s->options.routes->limits[i];
+        limit->pace = limit->taken;
+        limit->taken = 0;
+    }
+    s->pace_ns = s->now_ns + s->options.reserve_ahead_ns;
 }
 
 /* A limit is open while a route of it is. */
@@ -310,6 +324,7 @@ void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out)
     for (uint32_t i = 0; i < routes->count; i++)
         release(s, &routes->all[i], room, out);
     mark_open(s);
+    measure_pace(s);
     for (uint32_t i = 0; i < routes->limit_count; i++)
         reserve(s, i);
 }

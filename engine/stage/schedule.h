@@ -30,6 +30,7 @@ struct schedule {
     struct list unrouted;    /* due, with no route to be chosen yet: C3 is open */
     uint64_t now_ns;         /* of this turn */
     struct ring_clock clock; /* the same instant */
+    uint64_t pace_ns;        /* when the window of its measuring ends */
 };
 
 /* Where jobs go on from here. */

@@ -83,6 +83,15 @@ static void take(struct world *w, uint64_t later_ms)
     schedule_take(&w->schedule, 100, &w->out);
 }
 
+/* What is due is sent: its slots are used. */
+static void send_all(struct world *w)
+{
+    for (struct list_node *n = list_pop(&w->out.due); n; n = list_pop(&w->out.due)) {
+        route_unpromise(job_of(n));
+        slots_use(&w->limit.slots, 1);
+    }
+}
+
 static int64_t redis_us(const struct world *w, int64_t later_us)
 {
     return NOW_MS * 1000 + (int64_t)(w->now_ns - NOW_NS) / 1000 + later_us;
@@ -188,6 +197,34 @@ static void slots_that_pass_unused_are_asked_anew(void **state)
     take(w, 21);
     assert_int_equal(w->out.due.count, 0);
     assert_int_equal(w->redis.count, 2);
+    world_close(w);
+}
+
+static void
+slots_are_asked_ahead_of_jobs_that_come_steadily_and_no_longer_when_they_stop(void **state)
+{
+    (void)state;
+    struct world *w = world_open(true);
+    for (int i = 0; i < 2; i++)
+        put(w, TEXT("e"));
+    take(w, 0);
+    fake_answer_slots(&w->redis, 0, 2, redis_us(w, 0));
+    take(w, 1);
+    assert_int_equal(w->out.due.count, 2);
+    send_all(w);
+    take(w, AHEAD_MS); /* the window in which two were taken has ended */
+    assert_int_equal(w->redis.count, 2);
+    fake_answer_slots(&w->redis, 1, 2, redis_us(w, 0));
+    put(w, TEXT("e3"));
+    take(w, 1); /* it finds its slot */
+    assert_int_equal(w->out.due.count, 1);
+    send_all(w);
+    take(w, AHEAD_MS);
+    take(w, AHEAD_MS);
+    uint32_t asked = w->redis.count;
+    take(w, AHEAD_MS);
+    take(w, AHEAD_MS);
+    assert_int_equal(w->redis.count, asked);
     world_close(w);
 }
 
@@ -426,6 +463,8 @@ int main(void)
         cmocka_unit_test(a_promise_keeps_its_slot_from_the_next_leg),
         cmocka_unit_test(a_promise_given_back_frees_its_slot),
         cmocka_unit_test(slots_that_pass_unused_are_asked_anew),
+        cmocka_unit_test(
+            slots_are_asked_ahead_of_jobs_that_come_steadily_and_no_longer_when_they_stop),
         cmocka_unit_test(a_refused_reservation_is_asked_again_when_redis_says),
         cmocka_unit_test(an_answer_that_makes_no_sense_grants_nothing),
         cmocka_unit_test(nothing_is_asked_while_the_gate_is_shut_or_redis_is_away),
