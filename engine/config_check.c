@@ -1,6 +1,7 @@
 #include "config_check.h"
 
 #include "clients.h"
+#include "domain/ring.h"
 #include "domain/template.h"
 #include "domain/zones.h"
 
@@ -17,6 +18,9 @@ struct checking {
     config_find((c)->config, (c)->findings, FINDING_ERROR, path, __VA_ARGS__)
 #define doubt(c, path, ...) \
     config_find((c)->config, (c)->findings, FINDING_WARNING, path, __VA_ARGS__)
+
+/* A day of the far topic, from the start of its reading to its end. */
+#define FAR_WANTS_MS ((uint64_t)(RING_FAR_LEAD_MS + TIME_DAY_MS))
 
 static const char *const secret_properties[] = {
     "sasl.password",
@@ -140,6 +144,54 @@ static void check_times(const struct checking *c)
     if (is->schedule.slot_lateness_ms > is->schedule.slot_horizon_ms)
         fault(c, "schedule.slot_lateness_ms", "longer than schedule.slot_horizon_ms (%llu ms)",
               (unsigned long long)is->schedule.slot_horizon_ms);
+}
+
+static void check_slot(const struct checking *c)
+{
+    const struct config_deferral *d = &c->config->is.deferral;
+    if (d->slots * d->spread > RING_PARTITIONS_MAX)
+        fault(c, "deferral.spread", "with deferral.slots makes %llu partitions: at most %d",
+              (unsigned long long)(d->slots * d->spread), RING_PARTITIONS_MAX);
+    if (d->lead_ms > d->slot_ms)
+        fault(c, "deferral.lead_ms", "longer than a slot (deferral.slot_ms, %llu ms)",
+              (unsigned long long)d->slot_ms);
+    if (d->slot_ms < 4 * RING_CLOCK_ERROR_MS)
+        fault(c, "deferral.slot_ms",
+              "the clock may be wrong by %d ms, which is over a quarter of a slot: at least %d",
+              RING_CLOCK_ERROR_MS, 4 * RING_CLOCK_ERROR_MS);
+    if (d->time_sample_ms > d->slot_ms / 4)
+        fault(c, "deferral.time_sample_ms",
+              "over a quarter of a slot (deferral.slot_ms, %llu ms): at most %llu",
+              (unsigned long long)d->slot_ms, (unsigned long long)d->slot_ms / 4);
+}
+
+static void check_deferral(const struct checking *c)
+{
+    const struct config_settings *is = &c->config->is;
+    const struct config_deferral *d = &is->deferral;
+    uint64_t reach_ms = (d->slots - RING_GUARD_SLOTS) * d->slot_ms;
+    check_slot(c);
+    if (d->min_delay_ms > is->schedule.horizon_ms)
+        fault(c, "deferral.min_delay_ms", "longer than schedule.horizon_ms (%llu ms)",
+              (unsigned long long)is->schedule.horizon_ms);
+    if (is->schedule.horizon_ms >= reach_ms)
+        fault(
+            c, "schedule.horizon_ms",
+            "what is due later is deferred, and the ring takes what is due within (deferral.slots "
+            "- %d) x deferral.slot_ms: less than %llu ms",
+            RING_GUARD_SLOTS, (unsigned long long)reach_ms);
+    if (d->backoff_least_ms < d->min_delay_ms)
+        fault(c, "deferral.backoff_least_ms", "shorter than deferral.min_delay_ms (%llu ms)",
+              (unsigned long long)d->min_delay_ms);
+    if (d->backoff_least_ms > d->backoff_most_ms)
+        fault(c, "deferral.backoff_least_ms", "longer than deferral.backoff_most_ms (%llu ms)",
+              (unsigned long long)d->backoff_most_ms);
+    if (reach_ms < FAR_WANTS_MS)
+        doubt(
+            c, "deferral.slots",
+            "(deferral.slots - %d) x deferral.slot_ms is %llu ms, less than 46 h: what comes from "
+            "carillon.deferred.far waits there, open, until the ring takes it",
+            RING_GUARD_SLOTS, (unsigned long long)reach_ms);
 }
 
 /* An entry's name is a label of metrics and part of Redis keys. */
@@ -276,6 +328,7 @@ void config_check(const struct config *config, struct findings *findings)
     check_kafka(&c);
     check_redis(&c);
     check_times(&c);
+    check_deferral(&c);
     check_providers(&c);
     check_routes(&c);
     check_templates(&c);

@@ -145,10 +145,11 @@ static bool put_turn(struct demo *d, uint32_t at)
 
 static const char config_format[] =
     "worker: {name: demo, shards: 2, adapters: \"%s\", jobs_max: 2048}\n"
-    "kafka: {bootstrap_servers: \"%s\", partitions: %u, commit_interval_ms: 200,\n"
-    "  properties: [{name: fetch.wait.max.ms, value: \"10\"}]}\n"
+    "kafka: {bootstrap_servers: \"%s\", partitions: %u, commit_interval_ms: 200, gather_ms: 10}\n"
     "redis: {address: \"unix:%s\"}\n"
-    "schedule: {retry_least_ms: 100, retry_most_ms: 1000}\n"
+    "schedule: {retry_least_ms: 100, retry_most_ms: 1000, horizon_ms: 2000, hold_ms: 1000}\n"
+    "deferral: {slots: %u, slot_ms: 2000, spread: 1, far_spread: 1, lead_ms: 1000,\n"
+    "  min_delay_ms: 500, time_sample_ms: 500, memory_mb: 16}\n"
     "rules: {platform_zone: Europe/Paris, address_key: demo}\n"
     "admin: {address: \"127.0.0.1:0\"}\n"
     "log: {level: error}\n"
@@ -172,13 +173,16 @@ static const char config_format[] =
 static bool load_config(struct demo *d)
 {
     char *text = NULL;
-    int size = asprintf(&text, config_format, d->parts.adapters,
-                        kafka_mock_bootstrap(d->kafka.mock), d->kafka.partitions,
-                        d->parts.redis_socket, d->parts.provider_port, d->parts.provider_port);
+    int size =
+        asprintf(&text, config_format, d->parts.adapters, kafka_mock_bootstrap(d->kafka.mock),
+                 d->kafka.partitions, d->parts.redis_socket, DEMO_RING_SLOTS,
+                 d->parts.provider_port, d->parts.provider_port);
     CHECK(size > 0);
     d->config = config_load_text(text, (size_t)size, "demo", "/", NULL, &d->findings);
     free(text);
-    findings_print(&d->findings, stderr);
+    if (!d->config) /* a ring of seconds is warned of, and meant */
+        findings_print(&d->findings, stderr);
+    findings_free(&d->findings);
     return d->config ? true : give_up(d, "the demo's own config is refused");
 }
 

@@ -1,5 +1,6 @@
 #include "demo_kafka.h"
 
+#include "domain/ring.h"
 #include "io/sink.h"
 
 #include <pthread.h>
@@ -14,30 +15,50 @@ enum { PARTITIONS_LEAST = 8, PARTITION_BYTES = 4 * 1024 * 1024, RECORD_EXTRA = 1
 struct topic {
     struct demo_kafka *kafka;
     const char *name;
+    uint32_t partitions;
     pthread_t thread;
     enum err err;
+};
+
+static const struct {
+    const char *name;
+    uint32_t partitions; /* 0: as many as messages need */
+} written_topics[] = {
+    {"carillon.outcomes", 0},
+    {"carillon.dead", 0},
+    {"carillon.deferred.1", DEMO_RING_SLOTS},
+    {"carillon.deferred.far", RING_FAR_DAYS},
 };
 
 static void *make_topic(void *context)
 {
     struct topic *topic = context;
-    topic->err = kafka_mock_topic(topic->kafka->mock, topic->name, topic->kafka->partitions);
+    topic->err = kafka_mock_topic(topic->kafka->mock, topic->name, topic->partitions);
     return NULL;
+}
+
+static struct topic topic_at(struct demo_kafka *kafka, uint32_t i)
+{
+    struct topic topic = {.kafka = kafka, .partitions = kafka->partitions};
+    if (i < SAMPLE_TOPIC_COUNT) {
+        topic.name = sample_topic_names[i];
+        return topic;
+    }
+    topic.name = written_topics[i - SAMPLE_TOPIC_COUNT].name;
+    if (written_topics[i - SAMPLE_TOPIC_COUNT].partitions > 0)
+        topic.partitions = written_topics[i - SAMPLE_TOPIC_COUNT].partitions;
+    return topic;
 }
 
 /* All at once: the mock cluster looks at such wishes once a second. */
 static bool make_topics(struct demo_kafka *kafka, char why[KAFKA_WHY_SIZE])
 {
-    enum { COUNT = SAMPLE_TOPIC_COUNT + 2 };
+    enum { COUNT = SAMPLE_TOPIC_COUNT + countof(written_topics) };
     struct topic topics[COUNT];
     uint32_t begun = 0;
     bool good = true;
     for (; good && begun < COUNT; begun++) {
-        topics[begun] =
-            (struct topic){.kafka = kafka,
-                           .name = begun < SAMPLE_TOPIC_COUNT    ? sample_topic_names[begun]
-                                   : begun == SAMPLE_TOPIC_COUNT ? "carillon.outcomes"
-                                                                 : "carillon.dead"};
+        topics[begun] = topic_at(kafka, begun);
         if (pthread_create(&topics[begun].thread, NULL, make_topic, &topics[begun]) != 0) {
             snprintf(why, KAFKA_WHY_SIZE, "no thread for a topic");
             good = false;

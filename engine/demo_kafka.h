@@ -7,7 +7,8 @@
 
 struct sink;
 
-enum { DEMO_PARTITIONS_MAX = 128, DEMO_PARTITION_MESSAGES = 768 };
+/* The ring has one partition a slot. */
+enum { DEMO_PARTITIONS_MAX = 128, DEMO_PARTITION_MESSAGES = 768, DEMO_RING_SLOTS = 8 };
 
 struct demo_kafka {
     struct kafka_mock *mock;

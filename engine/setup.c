@@ -3,170 +3,20 @@
  * standard error what differs from what it would have made. */
 #include "setup.h"
 
-#include "base/clock.h"
 #include "clients.h"
 #include "commands.h"
 #include "domain/redis_functions.h"
 #include "io/topics.h"
+#include "setup_topics.h"
 #include "state_apply.h"
 
 #include <getopt.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ASK_MS = 3000, CREATE_MS = 30000, SETTINGS_MAX = 6, DEAD_ROOM = 64 * 1024 };
-
-/* The topics. */
-
-enum topic_trait {
-    LIKE_EVENTS = 1, /* max.message.bytes of the events */
-    LIKE_DEAD = 2,   /* and 64 KiB more, for the reasons in its headers */
-    BROKER_TIME = 4, /* LogAppendTime */
-    DAYS_90 = 8,     /* retention */
-    COMPACTED = 16,  /* the truth, kept for ever */
-    DAYS_450 = 32,   /* with COMPACTED: until so long after the last change */
-};
-
-static const struct topic_row {
-    const char *name;
-    uint32_t traits;
-} topic_rows[] = {
-    {"carillon.events", LIKE_EVENTS},
-    {"carillon.events.urgent", LIKE_EVENTS},
-    {"carillon.outcomes", BROKER_TIME | DAYS_90},
-    {"carillon.dead", LIKE_DEAD | BROKER_TIME},
-    {"carillon.suppressions", COMPACTED},
-    {"carillon.bookings.state", COMPACTED | DAYS_450},
-    {"carillon.tenants", COMPACTED},
-};
-
-struct wish {
-    struct topic_wish topic;
-    struct kafka_property settings[SETTINGS_MAX];
-    char *name;
-    char bytes[24];
-};
-
-static void want(struct wish *wish, const char *name, const char *value)
-{
-    CHECK(wish->topic.setting_count < SETTINGS_MAX);
-    wish->settings[wish->topic.setting_count++] = (struct kafka_property){name, value};
-}
-
-static void wish_of(const struct config *config, const struct topic_row *row, struct wish *wish)
-{
-    const struct config_kafka *is = &config->is.kafka;
-    *wish = (struct wish){.name = topic_name_of(config, row->name)};
-    wish->topic = (struct topic_wish){.name = wish->name,
-                                      .partitions = (uint32_t)is->partitions,
-                                      .replicas = (uint32_t)is->replication_factor,
-                                      .settings = wish->settings};
-    if (row->traits & (LIKE_EVENTS | LIKE_DEAD)) {
-        uint64_t room = row->traits & LIKE_DEAD ? DEAD_ROOM : 0;
-        snprintf(wish->bytes, sizeof wish->bytes, "%llu",
-                 (unsigned long long)(is->max_message_bytes + room));
-        want(wish, "max.message.bytes", wish->bytes);
-    }
-    if (row->traits & BROKER_TIME)
-        want(wish, "message.timestamp.type", "LogAppendTime");
-    if (row->traits & DAYS_90)
-        want(wish, "retention.ms", "7776000000");
-    if (row->traits & DAYS_450)
-        want(wish, "retention.ms", "38880000000");
-    if (row->traits & COMPACTED)
-        want(wish, "cleanup.policy", row->traits & DAYS_450 ? "compact,delete" : "compact");
-    want(wish, "unclean.leader.election.enable", "false");
-    if (is->replication_factor >= 3)
-        want(wish, "min.insync.replicas", "2");
-}
-
-struct comparison {
-    const struct wish *wish;
-};
-
-static void compare_setting(const char *name, const char *value, void *context)
-{
-    const struct wish *wish = ((struct comparison *)context)->wish;
-    for (uint32_t i = 0; i < wish->topic.setting_count; i++)
-        if (strcmp(wish->settings[i].name, name) == 0 &&
-            strcmp(wish->settings[i].value, value) != 0)
-            fprintf(stderr, "%s: %s is %s; set-up would have made it %s\n", wish->name, name, value,
-                    wish->settings[i].value);
-}
-
-static enum err compare(struct topics *topics, const struct wish *wish,
-                        const struct topic_found *found, char why[KAFKA_WHY_SIZE])
-{
-    struct comparison comparison = {wish};
-    if (found->partitions != wish->topic.partitions)
-        fprintf(stderr, "%s: has %u partitions; set-up would have made %u\n", wish->name,
-                found->partitions, wish->topic.partitions);
-    if (found->replicas != wish->topic.replicas)
-        fprintf(stderr, "%s: has %u replicas; set-up would have made %u\n", wish->name,
-                found->replicas, wish->topic.replicas);
-    return topics_settings(topics, wish->name, compare_setting, &comparison, ASK_MS, why);
-}
-
-static enum err set_up_topic(struct topics *topics, const struct wish *wish, bool dry_run,
-                             char why[KAFKA_WHY_SIZE])
-{
-    struct topic_found found;
-    if (topics_find(topics, wish->name, &found))
-        return compare(topics, wish, &found, why);
-    printf("%s topic %s (%u partitions, %u replicas", dry_run ? "would create" : "creating",
-           wish->name, wish->topic.partitions, wish->topic.replicas);
-    for (uint32_t i = 0; i < wish->topic.setting_count; i++)
-        printf(", %s=%s", wish->settings[i].name, wish->settings[i].value);
-    printf(")\n");
-    return dry_run ? ERR_OK : topics_create(topics, &wish->topic, CREATE_MS, why);
-}
-
-/* Brokers tell a new topic a little later: `run` must find it when set-up is over. */
-static enum err wait_for_topics(const struct config *config, struct topics *topics,
-                                char why[KAFKA_WHY_SIZE])
-{
-    uint64_t until_ns = clock_mono_ns() + CREATE_MS * NS_PER_MS;
-    for (size_t i = 0; i < countof(topic_rows);) {
-        struct topic_found found;
-        char *name = topic_name_of(config, topic_rows[i].name);
-        bool there = topics_find(topics, name, &found);
-        free(name);
-        if (there) {
-            i++;
-            continue;
-        }
-        poll(NULL, 0, 50);
-        enum err err = topics_read(topics, ASK_MS, why);
-        if (err == ERR_OK && clock_mono_ns() > until_ns)
-            err = ERR_TIMEOUT;
-        if (err != ERR_OK)
-            return err;
-    }
-    return ERR_OK;
-}
-
-static enum err set_up_topics(const struct config *config, bool dry_run, char why[KAFKA_WHY_SIZE])
-{
-    struct kafka_settings kafka;
-    kafka_options_of(config, "carillon-setup", &kafka);
-    struct topics *topics = topics_open(&kafka.options, why);
-    if (!topics)
-        return ERR_INVALID;
-    enum err err = topics_read(topics, ASK_MS, why);
-    for (size_t i = 0; i < countof(topic_rows) && err == ERR_OK; i++) {
-        struct wish wish;
-        wish_of(config, &topic_rows[i], &wish);
-        err = set_up_topic(topics, &wish, dry_run, why);
-        free(wish.name);
-    }
-    if (err == ERR_OK && !dry_run)
-        err = wait_for_topics(config, topics, why);
-    topics_close(topics);
-    return err;
-}
+enum { ASK_MS = 3000 };
 
 /* The functions. */
 
@@ -244,19 +94,26 @@ bool setup_functions(const struct config *config, char why[SETUP_WHY_SIZE])
 }
 
 static const char usage[] =
-    "usage: carillon setup --config FILE [--dry-run]\n"
+    "usage: carillon setup --config FILE [--dry-run] [--ring] [--remove-over]\n"
     "\n"
     "Creates the topics that are missing and loads the Redis functions, also over an older\n"
     "version; changes nothing else that exists, and says on standard error what differs from\n"
     "what it would have made.\n"
     "\n"
+    "  --dry-run      says what it would do and does nothing\n"
+    "  --ring         adds a generation of the calendar ring where the newest is not as the\n"
+    "                 config's section deferral wants it\n"
+    "  --remove-over  deletes older generations of the ring that are over: the group has\n"
+    "                 committed all their partitions to the end, and nothing was written to\n"
+    "                 them for a ring's length\n"
+    "\n"
     "Exit codes: 0 done, 64 usage, 69 unreachable or refused, 78 bad config.\n";
 
-static int set_up(const struct config *config, bool dry_run)
+static int set_up(const struct config *config, const struct setup_wishes *wishes)
 {
     char kafka_why[KAFKA_WHY_SIZE] = "", redis_why[REDIS_WHY_SIZE] = "";
-    enum err kafka = set_up_topics(config, dry_run, kafka_why);
-    enum err redis = set_up_functions(config, dry_run, redis_why);
+    enum err kafka = setup_topics(config, wishes, kafka_why);
+    enum err redis = set_up_functions(config, wishes->dry_run, redis_why);
     if (redis == ERR_AGAIN) {
         printf("would load the Redis functions, version %d\n", REDIS_FUNCTIONS_VERSION);
         redis = ERR_OK;
@@ -269,35 +126,47 @@ static int set_up(const struct config *config, bool dry_run)
     return kafka == ERR_OK && redis == ERR_OK ? EXIT_DONE : EXIT_AWAY;
 }
 
-int setup_main(int argc, char **argv)
+struct command_line {
+    const char *config;
+    struct setup_wishes wishes;
+    bool help;
+};
+
+static bool read_line(int argc, char **argv, struct command_line *out)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"dry-run", no_argument, NULL, 'd'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    const char *path = NULL;
-    bool dry_run = false;
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"dry-run", no_argument, NULL, 'd'},
+        {"ring", no_argument, NULL, 'r'},         {"remove-over", no_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},         {0}};
+    *out = (struct command_line){0};
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == 'c') {
-            path = optarg;
-        } else if (c == 'd') {
-            dry_run = true;
-        } else {
-            fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? EXIT_DONE : EXIT_USAGE;
-        }
+        if (c == 'c')
+            out->config = optarg;
+        out->wishes.dry_run |= c == 'd';
+        out->wishes.ring |= c == 'r';
+        out->wishes.remove_over |= c == 'o';
+        out->help |= c == 'h';
+        if (c == '?')
+            return false;
     }
-    if (!path || optind != argc) {
-        fputs(usage, stderr);
-        return EXIT_USAGE;
+    return out->help || (out->config && optind == argc);
+}
+
+int setup_main(int argc, char **argv)
+{
+    struct command_line line;
+    bool good = read_line(argc, argv, &line);
+    if (!good || line.help) {
+        fputs(usage, good ? stdout : stderr);
+        return good ? EXIT_DONE : EXIT_USAGE;
     }
     struct findings findings = {0};
-    struct config *config = config_load(path, environ, &findings);
+    struct config *config = config_load(line.config, environ, &findings);
     if (!config) /* `check` tells warnings */
         findings_print(&findings, stderr);
     findings_free(&findings);
-    int exit_code = config ? set_up(config, dry_run) : EXIT_CONFIG;
+    int exit_code = config ? set_up(config, &line.wishes) : EXIT_CONFIG;
     config_free(config);
     return exit_code;
 }
@@ -335,17 +204,20 @@ static enum setup_state check_topics(const struct config *config, struct topics 
         return SETUP_KAFKA_AWAY;
     }
     enum setup_state state = SETUP_GOOD;
-    for (size_t i = 0; i < countof(topic_rows); i++) {
+    for (uint32_t i = 0; i < setup_topic_count; i++) {
         struct topic_found topic;
-        char *name = topic_name_of(config, topic_rows[i].name);
+        char *name = topic_name_of(config, setup_topic_names[i]);
         if (!topics_find(topics, name, &topic)) {
             snprintf(why, SETUP_WHY_SIZE, "topic %.200s is missing: run `carillon setup`", name);
             state = SETUP_MISSING;
-        } else if (is_state(topic_rows[i].name)) {
+        } else if (is_state(setup_topic_names[i])) {
             add_marks(found, name, topic.partitions);
         }
         free(name);
     }
+    ring_topics_read(topics, config, &found->ring);
+    if (state == SETUP_GOOD && !ring_topics_good(&found->ring, config, why))
+        state = SETUP_MISSING;
     return state;
 }
 

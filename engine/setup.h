@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config.h"
+#include "ring_topics.h"
 
 enum { SETUP_WHY_SIZE = 512 };
 
@@ -16,6 +17,7 @@ enum setup_state {
 struct setup_found {
     char **marks; /* "topic/partition" of every partition of the state topics */
     uint32_t mark_count;
+    struct ring_topics ring;
     const char *away; /* "kafka" or "redis", static; NULL: neither */
 };
 

@@ -22,6 +22,7 @@ enum {
     RING_PARTITIONS_MAX = 65536,
     RING_TEXT_MAX = 48,
     RING_FAR_DAYS = 32,
+    RING_CLOCK_ERROR_MS = 500, /* of the clock: a greater step holds it */
 };
 #define RING_SLOT_MAX_MS (400 * TIME_DAY_MS)
 #define RING_FAR_LEAD_MS (22 * INT64_C(3600000))

@@ -161,6 +161,38 @@ enum err topics_create(struct topics *topics, const struct topic_wish *wish, uin
     return err;
 }
 
+static enum err deleted_err(rd_kafka_event_t *event, char why[KAFKA_WHY_SIZE])
+{
+    size_t count = 0;
+    if (!event || rd_kafka_event_error(event))
+        return err_of(event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT,
+                      event ? rd_kafka_event_error_string(event) : NULL, why);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    if (count != 1)
+        return err_of(RD_KAFKA_RESP_ERR__BAD_MSG, NULL, why);
+    return err_of(rd_kafka_topic_result_error(results[0]),
+                  rd_kafka_topic_result_error_string(results[0]), why);
+}
+
+enum err topics_delete(struct topics *topics, const char *name, uint32_t timeout_ms,
+                       char why[KAFKA_WHY_SIZE])
+{
+    rd_kafka_DeleteTopic_t *what = rd_kafka_DeleteTopic_new(name);
+    rd_kafka_AdminOptions_t *options =
+        options_new(topics, RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout_ms);
+    char text[64];
+    rd_kafka_AdminOptions_set_operation_timeout(options, (int)timeout_ms, text, sizeof text);
+    rd_kafka_DeleteTopics(topics->rk, &what, 1, options, topics->queue);
+    rd_kafka_event_t *event = result_of(topics, RD_KAFKA_EVENT_DELETETOPICS_RESULT, timeout_ms);
+    enum err err = deleted_err(event, why);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_DeleteTopic_destroy(what);
+    return err;
+}
+
 static enum err tell_settings(rd_kafka_event_t *event, topics_setting_fn *tell, void *context,
                               char why[KAFKA_WHY_SIZE])
 {
@@ -231,6 +263,57 @@ enum err topics_committed(const struct kafka_options *options, const char *group
         err = err ? err : list->elems[i].err;
     }
     rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+    return err_of(err, NULL, why);
+}
+
+static rd_kafka_topic_partition_list_t *list_of(const char *topic, uint32_t partitions,
+                                                int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)partitions);
+    rd_kafka_topic_partition_list_add_range(list, topic, 0, (int)partitions - 1);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = offset;
+    return list;
+}
+
+/* In this order: what is written meanwhile makes the topic young. */
+enum { COMMITTED, FIRST, END, YOUNG, QUESTIONS };
+
+static rd_kafka_resp_err_t ask_progress(rd_kafka_t *rk, uint32_t timeout_ms,
+                                        rd_kafka_topic_partition_list_t *lists[QUESTIONS])
+{
+    rd_kafka_resp_err_t err = rd_kafka_committed(rk, lists[COMMITTED], (int)timeout_ms);
+    for (int i = FIRST; i < QUESTIONS && !err; i++)
+        err = rd_kafka_offsets_for_times(rk, lists[i], (int)timeout_ms);
+    for (int i = 0; i < QUESTIONS; i++)
+        for (int p = 0; p < lists[i]->cnt && !err; p++)
+            err = lists[i]->elems[p].err;
+    return err;
+}
+
+enum err topics_progress(const struct kafka_options *options, const char *group, const char *topic,
+                         uint32_t partitions, int64_t since_ms, struct topic_progress *out,
+                         uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+{
+    rd_kafka_t *rk = member_of(options, group, why);
+    if (!rk)
+        return ERR_INVALID;
+    rd_kafka_topic_partition_list_t *lists[QUESTIONS] = {
+        [COMMITTED] = list_of(topic, partitions, RD_KAFKA_OFFSET_INVALID),
+        [FIRST] = list_of(topic, partitions, RD_KAFKA_OFFSET_BEGINNING),
+        [END] = list_of(topic, partitions, RD_KAFKA_OFFSET_END),
+        [YOUNG] = list_of(topic, partitions, since_ms),
+    };
+    rd_kafka_resp_err_t err = ask_progress(rk, timeout_ms, lists);
+    *out = (struct topic_progress){0};
+    for (uint32_t i = 0; i < partitions; i++) {
+        int64_t first = lists[FIRST]->elems[i].offset, end = lists[END]->elems[i].offset;
+        out->behind += end < 0 || (end > first && lists[COMMITTED]->elems[i].offset < end);
+        out->young += lists[YOUNG]->elems[i].offset >= 0;
+    }
+    for (int i = 0; i < QUESTIONS; i++)
+        rd_kafka_topic_partition_list_destroy(lists[i]);
     rd_kafka_destroy(rk);
     return err_of(err, NULL, why);
 }

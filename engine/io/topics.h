@@ -33,6 +33,9 @@ struct topic_wish {
 MUST_USE enum err topics_create(struct topics *topics, const struct topic_wish *wish,
                                 uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
 
+MUST_USE enum err topics_delete(struct topics *topics, const char *name, uint32_t timeout_ms,
+                                char why[KAFKA_WHY_SIZE]);
+
 /* Tells each setting of the topic, by name and value. */
 typedef void topics_setting_fn(const char *name, const char *value, void *context);
 MUST_USE enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
@@ -46,3 +49,13 @@ struct topic_partition {
 MUST_USE enum err topics_committed(const struct kafka_options *options, const char *group,
                                    const struct topic_partition *partitions, uint32_t count,
                                    bool *any, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
+
+/* How far a group has come in a topic, and whether the topic still grows. */
+struct topic_progress {
+    uint32_t behind; /* partitions with records that are not committed to their end */
+    uint32_t young;  /* partitions with a record written since then */
+};
+MUST_USE enum err topics_progress(const struct kafka_options *options, const char *group,
+                                  const char *topic, uint32_t partitions, int64_t since_ms,
+                                  struct topic_progress *out, uint32_t timeout_ms,
+                                  char why[KAFKA_WHY_SIZE]);

@@ -29,6 +29,7 @@ def config_of(name, brokers=BROKERS, prefix=PREFIX, redis=REDIS):
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'kafka: {{bootstrap_servers: "{brokers}", topic_prefix: "{prefix}", '
                    f'partitions: {PARTITIONS}}}\n'
+                   f'deferral: {{slots: 8, spread: 1, far_spread: 1}}\n'
                    f'redis: {{address: "127.0.0.1:{redis}", connect_timeout_ms: 500}}\n')
     return path
 

@@ -20,7 +20,7 @@ BENCH = os.environ.get("CARILLON_BENCH", os.path.join(ROOT, "build/carillon-benc
 
 CONFIG = """\
 worker: {{name: worker, shards: {shards}, io: {io}, adapters: {root}/deploy/providers, drain_ms: 5000}}
-deferral: {{time_sample_ms: 1000}}
+deferral: {{slots: 8, spread: 1, far_spread: 1, time_sample_ms: 1000}}
 kafka:
   bootstrap_servers: "{kafka}"
   topic_prefix: "{prefix}"

@@ -37,7 +37,7 @@ import simple_yaml
 
 CONFIG = """\
 worker: {{name: worker, shards: 1, adapters: {root}/deploy/providers, drain_ms: 2000}}
-deferral: {{time_sample_ms: 1000}}
+deferral: {{slots: 8, spread: 1, far_spread: 1, time_sample_ms: 1000}}
 kafka: {{bootstrap_servers: "{kafka}", topic_prefix: "{prefix}", group: "{prefix}carillon", partitions: 1, commit_interval_ms: 200, session_timeout_ms: 10000}}
 redis: {{address: "{redis}"}}
 rules: {{platform_zone: UTC, address_key: not-a-secret}}

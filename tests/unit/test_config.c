@@ -222,6 +222,61 @@ static void keys_that_do_not_go_together_are_told(void **state)
     EXPECT("worker: {name: \"a|b\"}\n", "1:10 worker.name: ");
 }
 
+static void a_ring_that_cannot_work_is_refused(void **state)
+{
+    (void)state;
+    EXPECT("deferral: {slots: 3}\n", "1:12 deferral.slots: 3 is outside 4 to 8192 slots");
+    EXPECT("deferral: {lead_ms: 1800001}\n", "1:12 deferral.lead_ms: longer than a slot");
+    EXPECT("deferral: {slot_ms: 1999, lead_ms: 100, time_sample_ms: 100}\n",
+           "1:12 deferral.slot_ms: the clock may be wrong by 500 ms, which is over a quarter");
+    EXPECT("deferral: {slot_ms: 4000, lead_ms: 100, time_sample_ms: 1001}\n",
+           "1:41 deferral.time_sample_ms: over a quarter of a slot (deferral.slot_ms, 4000 ms): at "
+           "most 1000");
+    EXPECT("deferral: {slots: 65, spread: 1024}\n",
+           "1:23 deferral.spread: with deferral.slots makes 66560 partitions: at most 65536");
+    EXPECT("deferral:\n  min_delay_ms: 3000\nschedule:\n  horizon_ms: 2999\n",
+           "2:3 deferral.min_delay_ms: longer than schedule.horizon_ms (2999 ms)");
+    EXPECT("deferral: {slots: 4, slot_ms: 30000, lead_ms: 100, time_sample_ms: 100}\n"
+           "schedule:\n  horizon_ms: 60000\n",
+           "3:3 schedule.horizon_ms: what is due later is deferred, and the ring takes what is due "
+           "within (deferral.slots - 2) x deferral.slot_ms: less than 60000 ms");
+    EXPECT("deferral: {backoff_least_ms: 1999}\n",
+           "1:12 deferral.backoff_least_ms: shorter than deferral.min_delay_ms");
+    EXPECT("deferral: {backoff_least_ms: 6000, backoff_most_ms: 5999}\n",
+           "1:12 deferral.backoff_least_ms: longer than deferral.backoff_most_ms");
+}
+
+static uint32_t warnings_of(const char *text, const char *about)
+{
+    struct findings f;
+    struct config *config = load(text, NULL, &f);
+    uint32_t count = 0;
+    assert_non_null(config);
+    for (uint32_t i = 0; i < f.count; i++)
+        count += strncmp(f.all[i].text, about, strlen(about)) == 0;
+    config_free(config);
+    findings_free(&f);
+    return count;
+}
+
+static void a_ring_that_a_far_day_does_not_fit_into_is_warned_of(void **state)
+{
+    (void)state;
+    const char *about = "deferral.slots: (deferral.slots - 2) x deferral.slot_ms is ";
+    assert_int_equal(warnings_of("", about), 0);
+    assert_int_equal(warnings_of("deferral: {slots: 94}", about), 0); /* 46 h */
+    assert_int_equal(warnings_of("deferral: {slots: 93}", about), 1);
+}
+
+static void slots_of_seconds_are_fine(void **state)
+{
+    (void)state;
+    const char *text = "deferral: {slots: 8, slot_ms: 2000, spread: 1, far_spread: 1,\n"
+                       "  lead_ms: 2000, min_delay_ms: 500, time_sample_ms: 500}\n"
+                       "schedule: {horizon_ms: 3000}\n";
+    assert_int_equal(warnings_of(text, "deferral"), 1);
+}
+
 static void the_design_forbids_some_properties_of_librdkafka(void **state)
 {
     (void)state;
@@ -537,6 +592,9 @@ int main(void)
         cmocka_unit_test(a_printed_config_reads_as_the_same),
         cmocka_unit_test(faults_are_told_with_line_column_key_value_and_bounds),
         cmocka_unit_test(keys_that_do_not_go_together_are_told),
+        cmocka_unit_test(a_ring_that_cannot_work_is_refused),
+        cmocka_unit_test(a_ring_that_a_far_day_does_not_fit_into_is_warned_of),
+        cmocka_unit_test(slots_of_seconds_are_fine),
         cmocka_unit_test(the_design_forbids_some_properties_of_librdkafka),
         cmocka_unit_test(any_key_can_come_from_the_environment),
         cmocka_unit_test(a_bad_value_of_the_environment_is_told_by_its_name),
