@@ -7,6 +7,11 @@ $(BENCH_TESTS:%=$(OUT)/unit/test_%): $(OUT)/unit/test_%: $(OUT)/tests/unit/test_
 	$(call Q,LD)$(CC) -o $@ $^ $(filter-out -ljemalloc,$(LDFLAGS)) -lcmocka $(LIBS)
 $(BENCH_TESTS:%=$(OUT)/tests/unit/test_%.o): CPPFLAGS += -I.
 
+# Fails where the median is above 1 us.
+.PHONY: bench-rules
+bench-rules: build/carillon-bench
+	@build/carillon-bench rules --most-ns 1000
+
 .PHONY: bench-quick
 bench-quick: build/carillon build/carillon-bench
 	@bench/quick.sh

@@ -16,6 +16,7 @@ static const struct {
     {"produce", "puts raw records, as they stand, into a topic", produce_command},
     {"dump", "prints a topic as JSON lines", dump_command},
     {"lag", "prints how many records a group has not committed", lag_command},
+    {"rules", "what the rules cost per event: median and p99, by kind", rules_command},
     {"floor", "the same requests from a bare ring client: what HTTP alone costs", floor_command},
 };
 
