@@ -5,6 +5,7 @@
 #include "bench.h"
 #include "domain/event.h"
 #include "domain/judge.h"
+#include "domain/texts.h"
 #include "options.h"
 
 #include <stdio.h>
@@ -235,6 +236,7 @@ int rules_command(int argc, char **argv)
     static struct rules_bench b;
     size_t room = (size_t)EVENTS * ROUNDS * sizeof(uint32_t);
     b.rules = (struct judge){.zones = zones_open(),
+                             .texts = texts_open(),
                              .platform_zone = "UTC",
                              .start_margin_ms = 10250,
                              .dedup_window_ms = INT64_C(72) * 3600 * 1000,
@@ -261,6 +263,7 @@ int rules_command(int argc, char **argv)
     free(b.all);
     free(b.arena.at);
     free(b.decoded.at);
+    texts_close(b.rules.texts);
     zones_close(b.rules.zones);
     return most_ns > 0 && median > (uint64_t)most_ns ? EXIT_FOUND : EXIT_OK;
 }

@@ -3,6 +3,7 @@
 #include "adapters.h"
 #include "domain/adapter.h"
 #include "domain/template.h"
+#include "domain/texts.h"
 #include "domain/zones.h"
 #include "findings.h"
 
@@ -110,6 +111,7 @@ struct rules *rules_open(const struct config *config, const struct adapters *ada
     struct rules *rules = calloc(1, sizeof *rules);
     CHECK(rules != NULL);
     rules->judge = (struct judge){
+        .texts = texts_open(),
         .start_margin_ms =
             (int64_t)(config->is.send.request_deadline_ms + config->is.claims.check_ttl_ms),
         .dedup_window_ms = (int64_t)config->is.claims.dedup_window_ms,
@@ -132,6 +134,7 @@ void rules_close(struct rules *rules)
 {
     if (rules->judge.zones)
         zones_close(rules->judge.zones);
+    texts_close(rules->judge.texts);
     free(rules->templates);
     free(rules->memory);
     free(rules);

@@ -20,6 +20,8 @@
 #include "domain/tenant.h"
 #include "domain/zones.h"
 
+struct default_texts;
+
 enum { LEGS_MAX = 16 };
 
 enum decision {
@@ -82,6 +84,7 @@ bool judge_gate_concerns(uint32_t index, const struct kind_row *kind);
 /* Settings that the whole process shares; filled from the config. */
 struct judge {
     struct zones *zones;
+    struct default_texts *texts;
     const char *platform_zone; /* "UTC" */
     /* Q8: in the worker no leg starts so shortly before its hours close (a call's deadline
      * and the age that a state read may have); does not show in `explain` (JUDGE_ALL). */

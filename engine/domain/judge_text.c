@@ -37,6 +37,7 @@ static struct texts_input input_of(const struct judging *j, const struct leg *le
         .tenant = j->tenant,
         .templates = j->rules->templates,
         .template_count = j->rules->template_count,
+        .defaults = j->rules->texts,
         .due_ms = c->due_ms,
         .zone = c->zone_alone ? c->zone_alone : c->guessed_zones.at[0],
         .zone_uncertain =

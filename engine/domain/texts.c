@@ -5,27 +5,10 @@
 
 #include "base/time.h"
 #include "domain/texts_locale.h"
+#include "domain/texts_program.h"
 
 #define EMAIL CARILLON__V1__CHANNEL__CHANNEL_EMAIL
 #define SMS CARILLON__V1__CHANNEL__CHANNEL_SMS
-
-/* ---- memory ---- */
-
-static struct writer rest_of(struct arena *arena)
-{
-    char *at = arena_take(arena, 0);
-    return at ? writer_of(at, arena->max - (size_t)(at - arena->at))
-              : (struct writer){.overflow = true};
-}
-
-static enum err keep(struct arena *arena, const struct writer *w, struct bytes *out)
-{
-    if (w->overflow)
-        return ERR_TOO_LARGE;
-    CHECK(arena_take(arena, w->size) == w->at);
-    *out = writer_bytes(w);
-    return ERR_OK;
-}
 
 /* ---- locales ---- */
 
@@ -113,9 +96,9 @@ static enum err fill_part(const struct texts_input *in, const struct template *p
 {
     if (!part->present)
         return ERR_OK;
-    struct writer w = rest_of(arena);
+    struct writer w = texts_rest(arena);
     enum err err = template_fill(part, escape, in->event, &w, &out->missing);
-    return err == ERR_OK ? keep(arena, &w, to) : err;
+    return err == ERR_OK ? texts_keep(arena, &w, to) : err;
 }
 
 static enum err fill_template(const struct texts_input *in, const struct named_template *row,
@@ -130,46 +113,6 @@ static enum err fill_template(const struct texts_input *in, const struct named_t
 }
 
 /* ---- default texts ---- */
-
-struct filling {
-    const struct texts_input *in;
-    enum texts_language language;
-    bool html;
-    struct writer *w;
-    struct bytes missing; /* the last value that was not there */
-};
-
-/* Text as it is; in HTML a blank line parts paragraphs. */
-static void write_shown(struct filling *f, struct bytes text)
-{
-    if (!f->html) {
-        write_slice(f->w, text);
-        return;
-    }
-    while (text.size > 0) {
-        const char *newline = memchr(text.at, '\n', text.size);
-        size_t size = newline ? (size_t)(newline - text.at) : text.size;
-        template_write_html(f->w, (struct bytes){text.at, size});
-        if (!newline)
-            return;
-        size_t breaks = size + 1 < text.size && newline[1] == '\n' ? 2 : 1;
-        write_text(f->w, breaks == 2 ? "</p>\n<p>" : "<br>\n");
-        text = (struct bytes){newline + breaks, text.size - size - breaks};
-    }
-}
-
-static void write_value(struct filling *f, struct bytes value)
-{
-    bool link = f->html && value.size > 8 && memcmp(value.at, "https://", 8) == 0;
-    if (link) {
-        write_literal(f->w, "<a href=\"");
-        template_write_html(f->w, value);
-        write_literal(f->w, "\">");
-    }
-    write_shown(f, value);
-    if (link)
-        write_literal(f->w, "</a>");
-}
 
 static int64_t ms_of(const Google__Protobuf__Timestamp *t)
 {
@@ -193,21 +136,23 @@ static bool booking_start(const Carillon__V1__Event *event, int64_t *start_ms)
     return *start_ms != INT64_MAX;
 }
 
-static bool write_when(struct filling *f)
+/* In the arena. False: the event has no such time. */
+static bool find_when(const struct texts_input *in, struct arena *arena, struct bytes *out)
 {
-    const struct texts_input *in = f->in;
     int64_t start_ms;
     if (!booking_start(in->event, &start_ms))
         return false;
+    struct writer w = texts_rest(arena);
+    struct bytes locale = locale_of(in);
     int32_t offset_s = in->zone ? zone_offset_s(in->zone, start_ms) : 0;
     struct civil wall = civil_of_ms(start_ms + (int64_t)offset_s * 1000);
-    texts_write_time(f->w, f->language, locale_of(in), &wall, offset_s,
+    texts_write_time(&w, texts_language_for(locale, in->tenant->locale), locale, &wall, offset_s,
                      (struct texts_time_options){
                          .with_year = wall.year != civil_of_ms(in->due_ms).year,
                          .with_offset = !in->zone || in->zone_uncertain,
                          .gsm7_only = in->channel == SMS,
                      });
-    return true;
+    return texts_keep(arena, &w, out) == ERR_OK;
 }
 
 static struct bytes label_of(const Carillon__V1__Event *event, struct bytes name)
@@ -227,157 +172,103 @@ static struct bytes business_of(const struct texts_input *in)
     return sender ? sender->name : (struct bytes){0};
 }
 
-static struct bytes value_of(const struct texts_input *in, struct bytes name)
+static struct bytes value_of(const struct texts_input *in, enum texts_value which)
 {
     const Carillon__V1__Event *event = in->event;
     struct bytes value = {0};
-    if (bytes_equal(name, BYTES("business")))
-        value = business_of(in);
-    else if (bytes_equal(name, BYTES("name")))
-        value = bytes_of(event->recipient ? event->recipient->name : NULL);
-    else if (bytes_equal(name, BYTES("reference")))
-        value = bytes_of(event->customer_reference);
-    else if (bytes_equal(name, BYTES("transaction")))
-        value = bytes_of(event->transaction_id);
-    else if (bytes_equal(name, BYTES("facet")))
-        value = label_of(event, name);
-    else if (!template_variable(event, name, &value))
-        value = (struct bytes){0};
-    return value;
-}
-
-/* `when` is a time; `negative` is known, and nothing, where the feedback is. */
-static void write_named(struct filling *f, struct bytes name)
-{
-    if (bytes_equal(name, BYTES("when"))) {
-        if (!write_when(f))
-            f->missing = name;
-        return;
+    switch (which) {
+    case TEXTS_BUSINESS:
+        return business_of(in);
+    case TEXTS_NAME:
+        return bytes_of(event->recipient ? event->recipient->name : NULL);
+    case TEXTS_REFERENCE:
+        return bytes_of(event->customer_reference);
+    case TEXTS_TRANSACTION:
+        return bytes_of(event->transaction_id);
+    case TEXTS_FACET:
+        return label_of(event, texts_value_names[which]);
+    case TEXTS_MANAGE_URL:
+    case TEXTS_PAY_URL:
+    case TEXTS_CODE:
+    case TEXTS_WHEN:
+    case TEXTS_NEGATIVE:
+    case TEXTS_VALUE_COUNT:
+        break;
     }
-    if (bytes_equal(name, BYTES("negative"))) {
-        if (!bytes_equal(label_of(f->in->event, BYTES("sentiment")), name))
-            f->missing = name;
-        return;
-    }
-    struct bytes value = value_of(f->in, name);
-    if (value.size == 0)
-        f->missing = name;
-    write_value(f, value);
+    return template_variable(event, texts_value_names[which], &value) ? value : (struct bytes){0};
 }
 
-/* Takes what stands before `mark`, which must be there, and moves behind it. */
-static struct bytes take_before(struct bytes *text, const char *mark)
+static bool find_value(const struct texts_input *in, enum texts_value which, struct arena *arena,
+                       struct bytes *out)
 {
-    size_t size = 0;
-    while (text->at[size] != mark[0] || text->at[size + 1] != mark[1])
-        size++;
-    struct bytes taken = {text->at, size};
-    *text = (struct bytes){text->at + size + 2, text->size - size - 2};
-    return taken;
+    if (which == TEXTS_WHEN)
+        return find_when(in, arena, out);
+    if (which == TEXTS_NEGATIVE)
+        return bytes_equal(label_of(in->event, BYTES("sentiment")), texts_value_names[which]);
+    *out = value_of(in, which);
+    return out->size > 0;
 }
 
-/* Literals and values, without brackets. */
-static void write_flat(struct filling *f, struct bytes text)
+/* A leg's texts share their values, so each is looked for once. */
+static void find_values(const struct texts_input *in, uint16_t uses, struct arena *arena,
+                        struct texts_values *values)
 {
-    while (text.size > 0) {
-        const char *brace = memchr(text.at, '{', text.size);
-        size_t size = brace ? (size_t)(brace - text.at) : text.size;
-        write_shown(f, (struct bytes){text.at, size});
-        if (!brace)
-            return;
-        text = (struct bytes){brace + 2, text.size - size - 2};
-        write_named(f, take_before(&text, "}}"));
-    }
+    uint32_t missing = uses & ~(uint32_t)values->asked;
+    values->asked |= uses;
+    for (uint32_t i = 0; missing >> i; i++)
+        if ((missing & 1u << i) && find_value(in, (enum texts_value)i, arena, &values->at[i]))
+            values->known |= (uint16_t)(1u << i);
 }
 
-/* [[A|B]]: A, taken back where one of its values is not known, for B, a literal. */
-static void write_choice(struct filling *f, struct bytes choice)
-{
-    const char *bar = memchr(choice.at, '|', choice.size);
-    size_t size = bar ? (size_t)(bar - choice.at) : choice.size;
-    size_t before = f->w->size;
-    f->missing = (struct bytes){0};
-    write_flat(f, (struct bytes){choice.at, size});
-    if (f->missing.size == 0)
-        return;
-    f->missing = (struct bytes){0};
-    f->w->size = before;
-    if (bar)
-        write_shown(f, (struct bytes){bar + 1, choice.size - size - 1});
-}
-
-static enum err write_default(struct filling *f, const char *source)
-{
-    struct bytes text = bytes_of(source);
-    while (text.size > 0) {
-        const char *bracket = memchr(text.at, '[', text.size);
-        size_t size = bracket ? (size_t)(bracket - text.at) : text.size;
-        write_flat(f, (struct bytes){text.at, size});
-        if (f->missing.size > 0)
-            return ERR_NOT_FOUND;
-        if (!bracket)
-            return ERR_OK;
-        text = (struct bytes){bracket + 2, text.size - size - 2};
-        write_choice(f, take_before(&text, "]]"));
-    }
-    return ERR_OK;
-}
+struct filling {
+    const struct texts_input *in;
+    const struct texts_programs *defaults;
+    struct arena *arena;
+    struct texts *out;
+    struct texts_values values;
+};
 
 static enum texts_language language_of(const struct texts_input *in)
 {
     return texts_language_for(locale_of(in), in->tenant->locale);
 }
 
-static void write_html_head(struct writer *w, enum texts_language language)
+static enum err fill_default(struct filling *f, const struct texts_program *program,
+                             struct bytes *to)
 {
-    write_literal(w, "<!doctype html>\n<html lang=\"");
-    write_text(w, language == TEXTS_FR ? "fr" : "en");
-    write_literal(w, "\">\n<head><meta charset=\"utf-8\"></head>\n"
-                     "<body style=\"font-family:sans-serif;font-size:16px;line-height:1.5;"
-                     "color:#222;max-width:36em\">\n<p>");
-}
-
-static enum err fill_default(const struct texts_input *in, const char *source, bool html,
-                             struct arena *arena, struct texts *out, struct bytes *to)
-{
-    struct writer w = rest_of(arena);
-    struct filling f = {.in = in, .language = language_of(in), .html = html, .w = &w};
-    if (html)
-        write_html_head(&w, f.language);
-    enum err err = write_default(&f, source);
-    if (html)
-        write_literal(&w, "</p>\n</body>\n</html>\n");
-    if (err == ERR_OK)
-        return keep(arena, &w, to);
-    out->missing = f.missing;
-    return err;
+    find_values(f->in, program->uses, f->arena, &f->values);
+    struct writer w = texts_rest(f->arena);
+    enum err err = texts_run(program, &f->values, &w, &f->out->missing);
+    return err == ERR_OK ? texts_keep(f->arena, &w, to) : err;
 }
 
 /* The subject of an e-mail or the title of a push whose text came without one. A
  * business's name may hold what no header may: it becomes a blank. */
-static enum err fill_subject(const struct texts_input *in, struct arena *arena, struct texts *out)
+static enum err fill_subject(struct filling *f)
 {
-    const struct default_text *text = texts_default_of(in->kind->text_kind, language_of(in));
-    if (in->channel == SMS || out->subject.size > 0)
+    Carillon__V1__Channel channel = f->in->channel;
+    struct texts *out = f->out;
+    if (channel == SMS || out->subject.size > 0)
         return ERR_OK;
-    char *start = rest_of(arena).at;
-    enum err err = fill_default(in, in->channel == EMAIL ? text->subject : text->title, false,
-                                arena, out, &out->subject);
+    enum err err = fill_default(f, channel == EMAIL ? &f->defaults->subject : &f->defaults->title,
+                                &out->subject);
+    char *start = err == ERR_OK ? f->arena->at + (out->subject.at - f->arena->at) : NULL;
     for (size_t i = 0; err == ERR_OK && i < out->subject.size; i++)
         if ((unsigned char)start[i] < ' ' || start[i] == 0x7f)
             start[i] = ' ';
     return err;
 }
 
-static enum err fill_defaults(const struct texts_input *in, struct arena *arena, struct texts *out)
+static enum err fill_defaults(struct filling *f)
 {
-    const struct default_text *text = texts_default_of(in->kind->text_kind, language_of(in));
-    const char *source = in->channel == SMS     ? text->sms
-                         : in->channel == EMAIL ? text->email
-                                                : text->push;
-    enum err err = fill_default(in, source, false, arena, out, &out->text);
-    if (err == ERR_OK && in->channel == EMAIL)
-        err = fill_default(in, source, true, arena, out, &out->html);
+    Carillon__V1__Channel channel = f->in->channel;
+    enum err err = fill_default(f,
+                                channel == SMS     ? &f->defaults->sms
+                                : channel == EMAIL ? &f->defaults->email
+                                                   : &f->defaults->push,
+                                &f->out->text);
+    if (err == ERR_OK && channel == EMAIL)
+        err = fill_default(f, &f->defaults->html, &f->out->html);
     return err;
 }
 
@@ -406,12 +297,14 @@ static bool custom_allowed(const struct texts_input *in)
     return (in->tenant->custom_channels & 1u << in->channel) != 0;
 }
 
-static enum err fill_own(const struct texts_input *in, struct arena *arena, struct texts *out)
+static enum err fill_own(struct filling *f)
 {
+    const struct texts_input *in = f->in;
+    struct texts *out = f->out;
     struct found tenants = find_tenants(in);
     if (tenants.row && custom_allowed(in)) {
         out->source = TEMPLATE_TENANT;
-        return fill_template(in, tenants.row, arena, out);
+        return fill_template(in, tenants.row, f->arena, out);
     }
     if (kind_is(in->kind, KIND_TENANT_ANSWER) && in->tenant->do_not_disturb_text.size > 0) {
         out->source = TEMPLATE_TENANT;
@@ -422,42 +315,50 @@ static enum err fill_own(const struct texts_input *in, struct arena *arena, stru
         out->source = TEMPLATE_DEFAULT_PLAN;
     else
         out->source = kind_is(in->kind, KIND_TEXT_IS_CONTENT) ? TEMPLATE_CONTENT : TEMPLATE_DEFAULT;
-    return fill_defaults(in, arena, out);
+    return fill_defaults(f);
 }
 
-static enum err fill_body(const struct texts_input *in, struct arena *arena, struct texts *out)
+static enum err fill_body(struct filling *f)
 {
+    const struct texts_input *in = f->in;
+    struct texts *out = f->out;
     if (take_content(in, out))
         return ERR_OK;
     struct bytes name = bytes_of(in->event->template_);
     if (name.size == 0)
-        return fill_own(in, arena, out);
+        return fill_own(f);
     struct found named = find_named(in, name);
     if (!named.any)
         return ERR_INVALID;
     if (!named.row)
-        return fill_own(in, arena, out);
+        return fill_own(f);
     out->source = TEMPLATE_CONFIG;
-    return fill_template(in, named.row, arena, out);
+    return fill_template(in, named.row, f->arena, out);
 }
 
 static enum err add_hint(const struct texts_input *in, struct arena *arena, struct texts *out)
 {
-    struct writer w = rest_of(arena);
+    struct writer w = texts_rest(arena);
     write_slice(&w, out->text);
     if (out->text.size > 0)
         write_char(&w, '\n');
     write_text(&w, texts_opt_out_hint[language_of(in)]);
     out->hinted = true;
-    return keep(arena, &w, &out->text);
+    return texts_keep(arena, &w, &out->text);
 }
 
 enum err texts_fill(const struct texts_input *input, struct arena *arena, struct texts *out)
 {
     *out = (struct texts){0};
-    enum err err = fill_body(input, arena, out);
+    struct filling f = {
+        .in = input,
+        .defaults = texts_programs_of(input->defaults, input->kind->text_kind, language_of(input)),
+        .arena = arena,
+        .out = out,
+    };
+    enum err err = fill_body(&f);
     if (err == ERR_OK)
-        err = fill_subject(input, arena, out);
+        err = fill_subject(&f);
     if (err == ERR_OK && input->channel == SMS && kind_is(input->kind, KIND_OPT_OUT_HINT))
         err = add_hint(input, arena, out);
     return err;

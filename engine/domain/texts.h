@@ -14,6 +14,11 @@
 #include "domain/tenant.h"
 #include "domain/zones.h"
 
+/* The default texts, compiled. */
+struct default_texts;
+struct default_texts *texts_open(void);
+void texts_close(struct default_texts *texts);
+
 struct texts_input {
     const Carillon__V1__Event *event;
     const struct kind_row *kind;
@@ -21,6 +26,7 @@ struct texts_input {
     const struct tenant *tenant;            /* never NULL */
     const struct named_template *templates; /* the config's */
     uint32_t template_count;
+    const struct default_texts *defaults;
 
     int64_t due_ms;          /* a booking in another year than this shows its year */
     const struct zone *zone; /* of rule Q1, in which times are shown; NULL: UTC */

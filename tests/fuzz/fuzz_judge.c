@@ -2,6 +2,7 @@
  * gate or its times explain, in every scope, and twice the same. */
 #include "domain/event.h"
 #include "domain/judge.h"
+#include "domain/texts.h"
 
 #include <stdlib.h>
 
@@ -30,11 +31,15 @@ static void check_case(const struct judge_case *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct zones *zones;
-    if (!zones)
+    static struct default_texts *texts;
+    if (!zones) {
         zones = zones_open();
+        texts = texts_open();
+    }
     if (size < 1)
         return 0;
-    struct judge rules = {.zones = zones, .platform_zone = "UTC", .dedup_window_ms = 1000};
+    struct judge rules = {
+        .zones = zones, .texts = texts, .platform_zone = "UTC", .dedup_window_ms = 1000};
     size_t settings = data[0] < size ? data[0] : 0;
     struct bytes document = {(const char *)data + 1 + settings, size - 1 - settings};
     struct tenant *tenant = NULL;

@@ -4,6 +4,7 @@
 #include "domain/event.h"
 #include "domain/hours.h"
 #include "domain/judge.h"
+#include "domain/texts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +29,7 @@ static inline struct world world_open(void)
 {
     struct world w = {
         .rules = {.zones = zones_open(),
+                  .texts = texts_open(),
                   .platform_zone = "UTC",
                   .dedup_window_ms = 72 * HOUR_MS,
                   .sms_carries_media = true},
@@ -44,6 +46,7 @@ static inline void world_close(struct world *w)
     if (w->tenant)
         tenant_release(w->tenant);
     zones_close(w->rules.zones);
+    texts_close(w->rules.texts);
     free(w->arena.at);
     free(w->documents.at);
 }

@@ -2,6 +2,7 @@
  * NOW_NS of monotonic time. */
 #pragma once
 
+#include "domain/texts.h"
 #include "stage/decode.h"
 #include "stage/judge.h"
 
@@ -30,6 +31,7 @@ static inline void stage_open(struct stage_world *w, uint32_t jobs_max)
     *w = (struct stage_world){.now = {NOW_MS, NOW_NS}, .offset = 7};
     assert_true(jobs_open(&w->jobs, jobs_max, 2));
     w->rules = (struct judge){.zones = zones_open(),
+                              .texts = texts_open(),
                               .platform_zone = "UTC",
                               .dedup_window_ms = INT64_C(72) * 3600 * 1000,
                               .sms_carries_media = true};
@@ -40,6 +42,7 @@ static inline void stage_open(struct stage_world *w, uint32_t jobs_max)
 static inline void stage_close(struct stage_world *w)
 {
     zones_close(w->rules.zones);
+    texts_close(w->rules.texts);
     jobs_close(&w->jobs);
 }
 

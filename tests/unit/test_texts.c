@@ -17,6 +17,7 @@
 #define KIND(name) CARILLON__V1__KIND__KIND_##name
 
 static struct zones *zones;
+static struct default_texts *defaults;
 
 static char *text_of(const char *literal)
 {
@@ -62,6 +63,7 @@ static struct scene *scene(Carillon__V1__Kind kind, Carillon__V1__Channel channe
         .channel = channel,
         .tenant = &s.tenant,
         .templates = s.configs,
+        .defaults = defaults,
         .due_ms = INT64_C(1772000000000), /* February 2026 */
         .zone = zone_find(zones, BYTES("Europe/Paris")),
     };
@@ -521,6 +523,7 @@ static int open_zones(void **state)
 {
     (void)state;
     zones = zones_open();
+    defaults = texts_open();
     return zones == NULL;
 }
 
@@ -528,6 +531,7 @@ static int close_zones(void **state)
 {
     (void)state;
     zones_close(zones);
+    texts_close(defaults);
     return 0;
 }
 
