@@ -2,6 +2,7 @@
 
 #include "adapters.h"
 #include "config.h"
+#include "domain/texts.h"
 #include "rules.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ static bool use_defaults(struct explain_config *c)
 {
     c->judge = (struct judge){
         .zones = zones_open(),
+        .texts = texts_open(),
         .platform_zone = "UTC",
         .dedup_window_ms = 72 * INT64_C(3600000),
         .sms_carries_media = true,
@@ -60,10 +62,12 @@ struct explain_config *explain_config_open(const char *path)
 
 void explain_config_close(struct explain_config *config)
 {
-    if (config->rules)
+    if (config->rules) {
         rules_close(config->rules);
-    else if (config->judge.zones)
+    } else {
         zones_close(config->judge.zones);
+        texts_close(config->judge.texts);
+    }
     if (config->file)
         config_free(config->file);
     free(config);

@@ -78,9 +78,24 @@ static struct interval legal_on(const struct legal_hours *legal, const struct zo
     };
 }
 
+/* While the offset stays, every day has the same windows. */
+static int64_t steady_end_ms(const struct place *place, struct hours_window w, int64_t utc_ms)
+{
+    int64_t today_ms = place->day * TIME_DAY_MS - place->offset_ms, of_day_ms = utc_ms - today_ms;
+    int64_t start_ms = (int64_t)w.start_minute * MS_PER_MINUTE;
+    int64_t end_ms = (int64_t)w.end_minute * MS_PER_MINUTE;
+    if (end_ms > start_ms)
+        return of_day_ms >= start_ms && of_day_ms < end_ms ? today_ms + end_ms : utc_ms;
+    if (of_day_ms < end_ms)
+        return today_ms + end_ms;
+    return of_day_ms >= start_ms ? today_ms + TIME_DAY_MS + end_ms : utc_ms;
+}
+
 /* When the window that holds the instant ends; the instant itself where none does. */
 static int64_t window_end_ms(const struct place *place, struct hours_window w, int64_t utc_ms)
 {
+    if (place->steady)
+        return steady_end_ms(place, w, utc_ms);
     for (int64_t day = place->day - DAYS_BEFORE; day <= place->day + DAYS_AFTER; day++) {
         struct interval closed = window_on(place, w, day);
         if (closed.from_ms <= utc_ms && utc_ms < closed.until_ms)
@@ -138,6 +153,10 @@ int64_t hours_next_open_ms(const struct hours *hours, struct zone_set zones, int
 /* The next start of the window after an instant outside it. */
 static int64_t window_start_ms(const struct place *place, struct hours_window w, int64_t utc_ms)
 {
+    if (place->steady) {
+        int64_t start_ms = wall_of(place->day, w.start_minute) - place->offset_ms;
+        return start_ms >= utc_ms ? start_ms : start_ms + TIME_DAY_MS;
+    }
     for (int64_t day = place->day - 1; day <= place->day + 2; day++) {
         struct interval closed = window_on(place, w, day);
         if (closed.from_ms >= utc_ms && closed.from_ms < closed.until_ms)

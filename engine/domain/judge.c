@@ -168,8 +168,10 @@ void judge(const struct judge *rules, enum judge_scope scope, struct judge_case 
     static const Carillon__V1__Recipient no_recipient = CARILLON__V1__RECIPIENT__INIT;
     CHECK(c->tenant);
     const Carillon__V1__Event *event = c->event ? c->event : &no_event;
+    struct judge_times times = {.known = false};
     struct judging j = {
         .rules = rules,
+        .times = &times,
         .c = c,
         .kind = kind_row_of(event->kind),
         .event = event,

@@ -5,6 +5,12 @@
 
 #include "domain/judge.h"
 
+/* What the legs of an event share, once the first was asked. */
+struct judge_times {
+    bool known;
+    int64_t not_before_ms, effective_due_ms;
+};
+
 struct judging {
     const struct judge *rules;
     struct judge_case *c;
@@ -13,7 +19,8 @@ struct judging {
     const Carillon__V1__Recipient *to; /* never NULL */
     const struct tenant *tenant;
     const struct judge_state *state; /* empty where the scope has none */
-    int64_t start_margin_ms;         /* 0 in `explain` */
+    struct judge_times *times;
+    int64_t start_margin_ms; /* 0 in `explain` */
 };
 
 struct refusal {

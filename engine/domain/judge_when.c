@@ -133,11 +133,17 @@ static int64_t when_startable_ms(const struct judging *j, const struct leg *leg,
 void when_leg(const struct judging *j, struct leg *leg)
 {
     struct judge_case *c = j->c;
+    struct judge_times *times = j->times;
     int64_t from_ms = i64_max(c->due_ms, c->now_ms);
-    leg->not_before_ms = when_startable_ms(j, leg, from_ms);
-    leg->effective_due_ms = from_ms == c->due_ms && j->start_margin_ms == 0
-                                ? leg->not_before_ms
-                                : when_open_ms(j, leg->channel, leg->address, c->due_ms);
+    if (!times->known) {
+        times->known = !kind_is(j->kind, KIND_LEGAL_HOURS); /* those depend on the address */
+        times->not_before_ms = when_startable_ms(j, leg, from_ms);
+        times->effective_due_ms = from_ms == c->due_ms && j->start_margin_ms == 0
+                                      ? times->not_before_ms
+                                      : when_open_ms(j, leg->channel, leg->address, c->due_ms);
+    }
+    leg->not_before_ms = times->not_before_ms;
+    leg->effective_due_ms = times->effective_due_ms;
     leg->moved = leg->not_before_ms != from_ms;
     leg->released = leg->moved || leg->effective_due_ms != c->due_ms;
 }

@@ -17,6 +17,8 @@ enum {
     PLACES_MAX = 1024,                /* rows of zone.tab; about 420 */
     SPANS_MAX = 1024,                 /* Morocco changes four times a year */
     PROBE_S = 20 * 86400,             /* step of the search; a change inside is then bisected */
+    STRIDE_BITS = 33,                 /* of milliseconds: 99 days, about a span */
+    STRIDES = 368,                    /* from FROM_S until UNTIL_S */
     WALL_REACH_MS = 26 * 3600 * 1000, /* no offset is as large */
 };
 #define FROM_S INT64_C(946684800)   /* 2000-01-01 */
@@ -29,7 +31,9 @@ struct zone {
     _Atomic uint32_t state;
     uint32_t span_count;
     struct zone_span *spans;
+    uint16_t first[STRIDES]; /* the span in which each stride begins */
 };
+_Static_assert(((UNTIL_S - FROM_S) * 1000 >> STRIDE_BITS) == STRIDES - 1, "strides reach the end");
 
 struct place { /* a row of zone.tab */
     char country[2];
@@ -235,6 +239,17 @@ static uint32_t spans_of(GTimeZone *source, struct zone_span spans[SPANS_MAX])
     return count;
 }
 
+static void index_spans(struct zone *zone)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < STRIDES; i++) {
+        int64_t begin_ms = FROM_S * 1000 + ((int64_t)i << STRIDE_BITS);
+        while (zone->spans[at].until_ms <= begin_ms)
+            at++;
+        zone->first[i] = i == 0 ? 0 : (uint16_t)at;
+    }
+}
+
 /* Under the lock; the state is set last, which publishes the spans. */
 static void read_zone(struct zone *zone)
 {
@@ -248,6 +263,7 @@ static void read_zone(struct zone *zone)
         zone->spans = malloc(zone->span_count * sizeof *spans);
         if (zone->spans) {
             memcpy(zone->spans, spans, zone->span_count * sizeof *spans);
+            index_spans(zone);
             state = ZONE_READ;
         }
         g_time_zone_unref(source);
@@ -282,15 +298,11 @@ struct bytes zone_name(const struct zone *zone)
 /* The last span that begins at or before the instant. */
 static uint32_t span_index(const struct zone *zone, int64_t utc_ms)
 {
-    uint32_t low = 0, high = zone->span_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (zone->spans[middle].from_ms <= utc_ms)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    int64_t since_ms = i64_max(utc_ms - FROM_S * 1000, 0);
+    uint32_t i = zone->first[i64_min(since_ms >> STRIDE_BITS, STRIDES - 1)];
+    while (i + 1 < zone->span_count && zone->spans[i].until_ms <= utc_ms)
+        i++;
+    return i;
 }
 
 struct zone_span zone_span_at(const struct zone *zone, int64_t utc_ms)
