@@ -153,10 +153,12 @@ static void count_records(struct shard *s, const struct list *fresh)
         metric_add(&s->metrics, METRIC_RECORDS_CONSUMED, event_of(n)->urgent, 0, 1);
 }
 
-/* What schedule does not keep: refusals are asked, what waits long is deferred. */
+/* What schedule does not keep: refusals are asked, what waits long is deferred, its claim
+ * given back first. */
 static void set_aside(struct shard *s, struct schedule_out *out)
 {
     list_move(&out->refused, &s->refused);
+    claims_release_put(&s->claims, s->now_ns, &out->release);
     settle_defer(&s->settle, &out->later, s->now.ms);
     CHECK(out->due.count + out->again.count == 0);
 }

@@ -166,14 +166,19 @@ static bool open_stages(struct shard *s, char *why)
     crypto_random(&seed, sizeof seed);
     s->judge = (struct judge_options){
         .jobs = &s->jobs, .rules = s->options.rules, .smear_ms = (int64_t)is->schedule.smear_ms};
-    struct schedule_options schedule = {.jobs = &s->jobs,
-                                        .routes = &s->routes,
-                                        .redis = s->redis,
-                                        .claims = &s->claims,
-                                        .metrics = &s->metrics,
-                                        .reserve_ahead_ns =
-                                            is->schedule.slot_horizon_ms * NS_PER_MS,
-                                        .horizon_ns = is->schedule.horizon_ms * NS_PER_MS};
+    struct schedule_options schedule = {
+        .jobs = &s->jobs,
+        .routes = &s->routes,
+        .redis = s->redis,
+        .claims = &s->claims,
+        .metrics = &s->metrics,
+        .reserve_ahead_ns = is->schedule.slot_horizon_ms * NS_PER_MS,
+        .horizon_ns = is->schedule.horizon_ms * NS_PER_MS,
+        .hold_ns = is->schedule.hold_ms * NS_PER_MS,
+        .min_delay_ns = is->deferral.min_delay_ms * NS_PER_MS,
+        .backoff_least_ns = is->deferral.backoff_least_ms * NS_PER_MS,
+        .backoff_most_ns = is->deferral.backoff_most_ms * NS_PER_MS,
+        .seed = seed ^ 1};
     schedule_init(&s->schedule, &schedule, clock_mono_ns());
     struct consume_options consume = {.source = s->source,
                                       .jobs = &s->jobs,

@@ -19,14 +19,15 @@ struct limit {
     const char *cool_key; /* s1:{name}:cool */
     uint64_t interval_us;
     struct slots slots;
-    uint32_t promised; /* slots that jobs on their way will use */
-    uint32_t wanted;   /* slots that queued jobs would use */
-    uint32_t pace;     /* slots that jobs took in the last whole window of reservation ... */
-    uint32_t taken;    /* ... and in this one */
-    bool open;         /* a route of it takes calls */
-    bool asking;       /* a reservation is under way */
-    uint64_t ask_ns;   /* not before: Redis said so, or it failed */
-    uint64_t reserved; /* since start */
+    uint32_t promised;      /* slots that jobs on their way will use */
+    uint32_t wanted;        /* slots that queued jobs would use */
+    uint32_t pace;          /* slots that jobs took in the last whole window of reservation ... */
+    uint32_t taken;         /* ... and in this one */
+    bool open;              /* a route of it takes calls */
+    bool asking;            /* a reservation is under way */
+    uint64_t ask_ns;        /* not before: Redis said so, or it failed */
+    uint64_t cool_until_ns; /* the fleet lets it rest, says Redis */
+    uint64_t reserved;      /* since start */
 };
 
 struct account { /* at a provider */
@@ -37,6 +38,15 @@ struct account { /* at a provider */
     uint32_t in_flight_max, in_flight;
     uint32_t promised; /* jobs on their way to a call */
     int64_t idempotency_window_ms;
+};
+
+/* How fast legs leave a route's queue, and what is booked of it (stage/schedule). */
+struct route_pace {
+    uint64_t window_ns; /* measured since */
+    uint32_t released;  /* units, since then */
+    bool idle;          /* the queue was empty meanwhile */
+    uint64_t unit_ns;   /* what a unit takes; 0: not known */
+    uint64_t booked_ns; /* until then by legs that were deferred */
 };
 
 struct route {
@@ -50,9 +60,13 @@ struct route {
     const char *const *countries; /* none: all */
     uint32_t country_count;
     uint64_t closed_until_ns; /* throttled, or the sender is refused: local part of a cool-down */
+    enum reason closed_by;    /* REASON_COOL_DOWN, REASON_BREAKER */
+    bool trial;               /* it was closed, and nothing got through since */
     uint64_t backoff_ns;      /* of the sender's refusals: doubles up to 5 min */
     struct list queue[2];     /* due, waiting for slots; urgent first */
-    struct list ready;        /* admitted, waiting for connection and slot */
+    uint32_t wanted;          /* units in them */
+    struct route_pace pace;
+    struct list ready; /* admitted, waiting for connection and slot */
 };
 
 struct routes {
@@ -100,6 +114,7 @@ static inline void route_unpromise(struct job *job)
 /* A job in its route's queue, and out of it again. */
 static inline void route_queue(struct job *job, struct list *queue)
 {
+    job->route->wanted += route_units(job);
     for (uint32_t i = 0; i < job->route->limit_count; i++)
         job->route->limits[i]->wanted += route_units(job);
     list_push(queue, &job->node);
@@ -107,11 +122,24 @@ static inline void route_queue(struct job *job, struct list *queue)
 
 static inline void route_unqueue(struct job *job, struct list *queue)
 {
+    CHECK(job->route->wanted >= route_units(job));
+    job->route->wanted -= route_units(job);
     for (uint32_t i = 0; i < job->route->limit_count; i++) {
         CHECK(job->route->limits[i]->wanted >= route_units(job));
         job->route->limits[i]->wanted -= route_units(job);
     }
     list_remove(queue, &job->node);
+}
+
+/* Closed until then, unless it already is for longer. What cannot get through is on trial
+ * when it opens. */
+static inline void route_close(struct route *route, uint64_t until_ns, enum reason why)
+{
+    route->trial = route->trial || why == REASON_BREAKER;
+    if (until_ns <= route->closed_until_ns)
+        return;
+    route->closed_until_ns = until_ns;
+    route->closed_by = why;
 }
 
 /* The first route that carries the leg; NULL: none is configured. */

@@ -3,13 +3,14 @@
  * the queue's length is also what is asked of Redis, one reservation per limit at a
  * time. Priorities and fairness between tenants will choose inside the queue; nothing
  * else would change. */
-#include "stage/schedule.h"
+#include "stage/schedule_parts.h"
 
 #include "base/clock.h"
 
 #include <stdlib.h>
 
-enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000, HELD_MS = 500 };
+enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000 };
+#define COOL_NS NS_PER_S /* slots are never so far ahead: the fleet's route is cooling */
 #define WHEN_MAX_US UINT64_C(9000000000000000) /* of Redis's clock, until 2255 */
 
 static void on_reserved(struct redis_waiter *waiter, uint32_t index,
@@ -17,8 +18,11 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
 
 void schedule_init(struct schedule *s, const struct schedule_options *options, uint64_t now_ns)
 {
-    *s = (struct schedule){
-        .options = *options, .waiter = {on_reserved}, .now_ns = now_ns, .clock = {.held = true}};
+    *s = (struct schedule){.options = *options,
+                           .waiter = {on_reserved},
+                           .now_ns = now_ns,
+                           .random = options->seed,
+                           .clock = {.held = true}};
     wheel_init(&s->wheel, NS_PER_MS, now_ns);
 }
 
@@ -26,57 +30,17 @@ void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock)
 {
     s->now_ns = now_ns;
     s->clock = clock;
-}
-
-/* --- in the wheel, or in Kafka ----------------------------------------------------------- */
-
-/* Never earlier than the job's time. */
-static int64_t ms_of(const struct schedule *s, uint64_t ns)
-{
-    uint64_t ahead_ns = ns > s->now_ns ? ns - s->now_ns : 0;
-    return s->clock.now_ms + (int64_t)((ahead_ns + NS_PER_MS - 1) / NS_PER_MS);
-}
-
-/* Whether nobody has to keep a claim of it in mind. */
-static bool is_free(const struct job *job)
-{
-    if (job->end.outcome != CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED)
-        return false;
-    if (!job->claim_ready)
-        return true;
-    return job->claim.state == CLAIM_RELEASED ||
-           (!job->claim.held && job->claim.state != CLAIM_WAITING);
-}
-
-static enum reason reason_of(const struct job *job)
-{
-    return job->wait == WAIT_QUIET_HOURS ? REASON_QUIET_HOURS : REASON_NOT_DUE;
-}
-
-/* Not due yet. What cannot be deferred now, though it waits long, is asked about again. */
-static void wait(struct schedule *s, struct job *job, struct schedule_out *out)
-{
-    uint64_t look_ns = job->due_ns;
-    if (job->due_ns - s->now_ns > s->options.horizon_ns && is_free(job)) {
-        if (!s->clock.held && s->clock.now_ms >= job->defer.not_before_ms) {
-            job->defer.reason = reason_of(job);
-            job->defer.due_ms = ms_of(s, job->due_ns);
-            list_push(&out->later, &job->node);
-            return;
-        }
-        int64_t rest_ms = i64_max(job->defer.not_before_ms - s->clock.now_ms, HELD_MS);
-        if (rest_ms < (int64_t)((job->due_ns - s->now_ns) / NS_PER_MS))
-            look_ns = s->now_ns + (uint64_t)rest_ms * NS_PER_MS;
-    }
-    wheel_put(&s->wheel, &job->timer, look_ns);
+    if (clock.held || !claims_open(s->options.claims))
+        s->open_ns = 0;
+    else if (s->open_ns == 0)
+        s->open_ns = now_ns;
 }
 
 /* --- in a queue ------------------------------------------------------------------------- */
 
 static struct list *queue_of(struct job *job)
 {
-    bool urgent = job->event->judged.kind->class == CARILLON__V1__CLASS__CLASS_URGENT;
-    return &job->route->queue[urgent ? 0 : 1];
+    return &job->route->queue[schedule_is_urgent(job) ? 0 : 1];
 }
 
 /* A due job goes where slots are handed out. */
@@ -88,6 +52,7 @@ static void enqueue(struct schedule *s, struct job *job, struct schedule_out *ou
         return;
     }
     if (job->judge_again) {
+        job->since_ns = 0;
         list_push(&out->again, &job->node);
         return;
     }
@@ -104,6 +69,10 @@ static void enqueue(struct schedule *s, struct job *job, struct schedule_out *ou
         list_push(&out->refused, &job->node);
         return;
     }
+    if (job->since_ns == 0)
+        job->since_ns = s->now_ns;
+    if (schedule_turned_away(s, job, out))
+        return;
     job_wait(jobs, job, WAIT_SLOT);
     if (job->waiting_since_ms == 0)
         job->waiting_since_ms = claims_now_ms(s->options.claims, u64_min(job->due_ns, s->now_ns));
@@ -120,7 +89,7 @@ void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *ou
         if (job->due_ns > s->now_ns || job->judge_again)
             job->waiting_since_ms = 0;
         if (job->due_ns > s->now_ns)
-            wait(s, job, out);
+            schedule_wait(s, job, out);
         else if (job->judge_again)
             wheel_put(&s->wheel, &job->timer, job->due_ns); /* at the next taking */
         else
@@ -197,6 +166,7 @@ static void release(struct schedule *s, struct route *route, uint32_t room,
                 return;
             route_unqueue(job, queue);
             route_promise(job);
+            route->pace.released += route_units(job);
             list_push(&out->due, &job->node);
         }
     }
@@ -292,6 +262,8 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
     if (granted == 0) {
         metric_add(s->options.metrics, METRIC_SLOT_REFUSALS, 0, 0, 1);
         limit->ask_ns = s->now_ns + u64_min(when_us * 1000, 10 * NS_PER_S);
+        if (when_us * 1000 > COOL_NS)
+            limit->cool_until_ns = s->now_ns + when_us * 1000;
         return;
     }
     limit->reserved += granted;
@@ -307,7 +279,7 @@ static void take_ripe(struct schedule *s, struct schedule_out *out)
         struct job *job =
             container_of(container_of(n, struct wheel_timer, node), struct job, timer);
         if (job->due_ns > s->now_ns)
-            wait(s, job, out);
+            schedule_wait(s, job, out);
         else
             enqueue(s, job, out);
     }
@@ -323,6 +295,8 @@ void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out)
         slots_expire(&routes->limits[i].slots, s->now_ns);
     for (uint32_t i = 0; i < routes->count; i++)
         release(s, &routes->all[i], room, out);
+    for (uint32_t i = 0; i < routes->count; i++)
+        schedule_clear(s, &routes->all[i], out);
     mark_open(s);
     measure_pace(s);
     for (uint32_t i = 0; i < routes->limit_count; i++)

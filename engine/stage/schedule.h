@@ -21,6 +21,9 @@ struct schedule_options {
     struct metrics *metrics;
     uint64_t reserve_ahead_ns; /* 20-100 ms of slots at a time */
     uint64_t horizon_ns;       /* what is due later is deferred */
+    uint64_t hold_ns;          /* and what is due, but has no slot so soon */
+    uint64_t min_delay_ns, backoff_least_ns, backoff_most_ns; /* until when it is, then */
+    uint64_t seed;
 };
 
 struct schedule {
@@ -31,6 +34,8 @@ struct schedule {
     uint64_t now_ns;         /* of this turn */
     struct ring_clock clock; /* the same instant */
     uint64_t pace_ns;        /* when the window of its measuring ends */
+    uint64_t open_ns;        /* since when legs may go and be deferred; 0: they may not */
+    uint64_t random;
 };
 
 /* Where jobs go on from here. */
@@ -39,6 +44,7 @@ struct schedule_out {
     struct list again;   /* to be judged anew */
     struct list refused; /* with their end */
     struct list later;   /* to be deferred; they hold no claim */
+    struct list release; /* to give back their claim, and to come back */
 };
 
 void schedule_init(struct schedule *s, const struct schedule_options *options, uint64_t now_ns);
@@ -47,11 +53,12 @@ void schedule_init(struct schedule *s, const struct schedule_options *options, u
 void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock);
 
 /* Jobs wait until their due_ns (job->wait says why); those that are due wait for slots.
- * `later`: those that wait too long for memory; `refused`: a leg that no route carries. */
+ * `later`, `release`: those that wait too long for memory; `refused`: a leg that no route
+ * carries. */
 void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *out);
 
 /* What may go on: `due` (at most `room`), `again`, `refused` (expired while they waited),
- * `later`. Asks Redis for the slots that are wanted. */
+ * `later`, `release`. Asks Redis for the slots that are wanted. */
 void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out);
 
 /* When the next turn is wanted at the latest. */

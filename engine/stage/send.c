@@ -208,7 +208,7 @@ static void close_if_unreachable(struct route *route)
 {
     struct http_origin_stats stats = http_origin_stats(route->account->origin);
     if (stats.ready + stats.busy == 0 && stats.retry_ns > 0)
-        route->closed_until_ns = u64_max(route->closed_until_ns, stats.retry_ns);
+        route_close(route, stats.retry_ns, REASON_BREAKER);
 }
 
 /* Takes out a job that is not to be started now; false: it is. Behind a closed route a
@@ -269,9 +269,10 @@ uint64_t send_next_ns(const struct send *send)
 /* --- answers ------------------------------------------------------------------------- */
 
 /* Nobody claims on this route before then; the fleet learns it from Redis. */
-static void close_route(struct send *send, struct route *route, uint64_t now_ns, uint64_t for_ns)
+static void close_route(struct send *send, struct route *route, uint64_t now_ns, uint64_t for_ns,
+                        enum reason why)
 {
-    route->closed_until_ns = u64_max(route->closed_until_ns, now_ns + for_ns);
+    route_close(route, now_ns + for_ns, why);
     if (route->limit_count == 0 || redis_room(send->options.redis) == 0)
         return;
     char until[24];
@@ -311,7 +312,7 @@ static void try_later(struct send *send, struct job *job, const struct adapter_a
         delay_ns = u64_min(u64_max(delay_ns, (uint64_t)answer->retry_after_ms * NS_PER_MS),
                            3600 * NS_PER_S);
     if (answer->verdict == VERDICT_THROTTLED)
-        close_route(send, job->route, now_ns, delay_ns);
+        close_route(send, job->route, now_ns, delay_ns, REASON_COOL_DOWN);
     wait_until(job, now_ns + delay_ns, release);
 }
 
@@ -323,7 +324,7 @@ static void sender_refused(struct send *send, struct job *job, uint64_t now_ns,
     if (route->closed_until_ns <= now_ns) { /* of the calls that were out together the first */
         route->backoff_ns = u64_min(u64_max(2 * route->backoff_ns, REFUSED_FIRST_MS * NS_PER_MS),
                                     REFUSED_LAST_MS * NS_PER_MS);
-        close_route(send, route, now_ns, route->backoff_ns);
+        close_route(send, route, now_ns, route->backoff_ns, REASON_BREAKER);
     }
     job->claim.attempts--; /* max_attempts is for answers about the message */
     wait_until(job, route->closed_until_ns, release);
@@ -415,9 +416,11 @@ static void judge_call(struct send *send, struct call *call, uint64_t now_ns, st
     }
     job->end.sent_at_ms = claims_now_ms(send->options.claims, http->first_byte_ns);
     struct adapter_answer answer = {.verdict = VERDICT_AMBIGUOUS, .retry_after_ms = -1};
-    if (http->response.status != 0)
+    if (http->response.status != 0) {
+        job->route->trial = false; /* unless the sender is refused */
         adapter_verdict(job->route->account->adapter, &http->response,
                         claims_now_ms(send->options.claims, now_ns), &answer);
+    }
     observe(send, call, answer.verdict, now_ns);
     judge_verdict(send, job, &answer, now_ns, done, release, again);
 }

@@ -9,7 +9,7 @@ enum { FAKE_SINK_MAX = 32 };
 struct fake_put {
     uint32_t topic;
     int32_t partition;
-    char key[64], value[4096];
+    char key[256], value[4096];
     size_t value_size;
     bool is_null;
     struct record_header headers[80];

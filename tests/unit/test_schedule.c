@@ -1,87 +1,4 @@
-#include "stage/schedule.h"
-#include "unit/fake_claims.h"
-#include "unit/fake_redis.h"
-#include "unit/stage_metrics.h"
-
-enum {
-    INTERVAL_US = 10000,
-    AHEAD_MS = 50,
-    MOST = 6,
-    HORIZON_MS = 60000
-}; /* 100 a second; 50 ms hold 6 slots */
-
-struct world {
-    struct stage_world stage;
-    struct claims claims;
-    struct redis redis;
-    struct metrics metrics;
-    struct metric_names names;
-    struct limit limit;
-    struct account account;
-    struct route route;
-    struct routes routes;
-    struct schedule schedule;
-    uint64_t now_ns;
-    struct schedule_out out;
-};
-
-static struct world *world_open(bool limited)
-{
-    struct world *w = calloc(1, sizeof *w);
-    assert_non_null(w);
-    stage_open(&w->stage, 40);
-    fake_gate(&w->claims, true);
-    stage_metrics_open(&w->metrics, &w->names);
-    w->limit =
-        (struct limit){.key = "s1:{sms}", .cool_key = "s1:{sms}:cool", .interval_us = INTERVAL_US};
-    slots_init(&w->limit.slots, 20 * MS_NS);
-    w->account = (struct account){.name = "twilio", .in_flight_max = 3};
-    w->route = (struct route){.name = "sms",
-                              .channel = CARILLON__V1__CHANNEL__CHANNEL_SMS,
-                              .account = &w->account,
-                              .limits = {&w->limit},
-                              .limit_count = limited};
-    w->routes = (struct routes){&w->limit, &w->account, &w->route, limited, 1, 1};
-    const struct schedule_options options = {.jobs = &w->stage.jobs,
-                                             .routes = &w->routes,
-                                             .redis = &w->redis,
-                                             .claims = &w->claims,
-                                             .metrics = &w->metrics,
-                                             .reserve_ahead_ns = AHEAD_MS * MS_NS,
-                                             .horizon_ns = HORIZON_MS * MS_NS};
-    w->now_ns = NOW_NS;
-    schedule_init(&w->schedule, &options, NOW_NS);
-    return w;
-}
-
-static void world_close(struct world *w)
-{
-    metrics_close(&w->metrics);
-    stage_close(&w->stage);
-    free(w);
-}
-
-/* A text message that is due now. */
-static struct job *put(struct world *w, const char *json)
-{
-    struct event *event = stage_judge(&w->stage, json);
-    while (w->stage.refused.count > 0) /* the e-mail that nobody has */
-        list_pop(&w->stage.refused);
-    schedule_put(&w->schedule, &w->stage.judged, &w->out);
-    return stage_job(event);
-}
-
-static struct ring_clock clock_at(const struct world *w)
-{
-    return (struct ring_clock){.now_ms = claims_now_ms(&w->claims, w->now_ns), .agreed = true};
-}
-
-static void take(struct world *w, uint64_t later_ms)
-{
-    w->now_ns += later_ms * MS_NS;
-    schedule_turn(&w->schedule, w->now_ns, clock_at(w));
-    schedule_take(&w->schedule, 100, &w->out);
-}
+#include "unit/schedule_world.h"
 
 /* What is due is sent: its slots are used. */
 static void send_all(struct world *w)
@@ -96,8 +13,6 @@ static int64_t redis_us(const struct world *w, int64_t later_us)
 {
     return NOW_MS * 1000 + (int64_t)(w->now_ns - NOW_NS) / 1000 + later_us;
 }
-
-#define TEXT(id) STAGE_EVENT(id, STAGE_SMS)
 
 static void a_route_without_a_limit_releases_what_its_account_has_room_for(void **state)
 {
