@@ -238,11 +238,10 @@ static enum err runs_walk(struct window *w, const uint8_t *runs, size_t size, bo
     return ERR_OK;
 }
 
-enum err window_decode(struct window *w, struct bytes metadata, struct bytes *worker)
+/* Takes the metadata apart: the worker's name and the runs. */
+static enum err split(struct bytes metadata, struct bytes *worker, uint8_t runs[RUNS_MAX],
+                      size_t *size)
 {
-    uint8_t runs[RUNS_MAX];
-    size_t size;
-    CHECK(w->low == w->end);
     if (metadata.size < 3 || metadata.size > WINDOW_METADATA_MAX || metadata.at[0] != '1' ||
         metadata.at[1] != '|')
         return ERR_INVALID;
@@ -250,9 +249,18 @@ enum err window_decode(struct window *w, struct bytes metadata, struct bytes *wo
     const char *bar = memchr(name.at, '|', name.size);
     if (!bar || bar - name.at > WINDOW_WORKER_MAX)
         return ERR_INVALID;
-    struct bytes text = {bar + 1, (size_t)(name.at + name.size - (bar + 1))};
-    name.size = (size_t)(bar - name.at);
-    enum err err = base64url_decode(text, runs, &size);
+    *worker = (struct bytes){name.at, (size_t)(bar - name.at)};
+    return base64url_decode((struct bytes){bar + 1, (size_t)(name.at + name.size - (bar + 1))},
+                            runs, size);
+}
+
+enum err window_decode(struct window *w, struct bytes metadata, struct bytes *worker)
+{
+    uint8_t runs[RUNS_MAX];
+    size_t size;
+    struct bytes name;
+    CHECK(w->low == w->end);
+    enum err err = split(metadata, &name, runs, &size);
     if (err == ERR_OK)
         err = runs_walk(w, runs, size, false);
     if (err != ERR_OK)
@@ -261,6 +269,20 @@ enum err window_decode(struct window *w, struct bytes metadata, struct bytes *wo
     if (worker)
         *worker = name;
     return err;
+}
+
+uint32_t window_words_for(struct bytes metadata)
+{
+    uint8_t runs[RUNS_MAX];
+    size_t size;
+    struct bytes name;
+    struct window w = {.words = 1};
+    if (split(metadata, &name, runs, &size) != ERR_OK)
+        return 0;
+    while (runs_walk(&w, runs, size, false) != ERR_OK)
+        if ((w.words *= 2) > WINDOW_WORDS_MAX)
+            return 0;
+    return w.words;
 }
 
 void window_validate(const struct window *w)

@@ -68,5 +68,8 @@ void window_encode(const struct window *w, struct bytes worker, struct writer *o
  * watermark counts as open. `worker` (may be NULL) is set to the name in it. */
 MUST_USE enum err window_decode(struct window *w, struct bytes metadata, struct bytes *worker);
 
+/* The words of the smallest window that window_decode can tell the metadata; 0: none can. */
+uint32_t window_words_for(struct bytes metadata);
+
 /* A walk over all bits, for tests and debug builds. */
 void window_validate(const struct window *w);

@@ -37,7 +37,7 @@ struct hand_options {
     uint32_t topic_count;
     struct ring ring; /* that is written: when far records are looked at */
     int64_t lead_ms;
-    uint64_t memory;             /* bytes of payloads in the cache */
+    uint64_t memory;             /* bytes of payloads in the cache; more than the largest record */
     const char *worker;          /* its name, in commits */
     uint32_t room_max;           /* the most that hand_take is ever told: all jobs free */
     uint32_t waiters_max;        /* on foreign claims, of a partition; 0: 4,096 */
@@ -66,27 +66,31 @@ struct hand_partition {
     struct ring_reader reader;
     uint32_t topic;
     int32_t partition;
-    uint32_t epoch;   /* of events of this assignment */
-    bool started;     /* the reader was told of the assignment */
-    bool touched;     /* in hand->touched */
-    int64_t floor;    /* committed or asked for: no commit below */
-    int64_t end;      /* the newest end offset known; -1: none */
-    uint64_t *bits;   /* the reader's */
-    uint32_t *index;  /* by offset: number of its entry; 0: none. As long as the window */
-    uint32_t out;     /* events in hand */
-    uint32_t stuck;   /* of them: ended without an outcome, open for good in this epoch */
-    uint32_t waiters; /* events that wait for foreign claims */
-    struct list held; /* due, while too many wait */
-    int64_t again_from, again_to; /* of the pass under way: what is read again; -1: nothing */
-    struct bytes metadata;        /* of the commit, until it is started; malloc'd */
-    uint32_t commit_epoch;        /* the reader's, when it was asked for; 0: none is out */
+    uint32_t epoch;        /* of events of this assignment */
+    bool started;          /* the reader was told of the assignment */
+    bool probing;          /* not started: read for a record that tells the geometry */
+    bool touched;          /* in hand->touched */
+    bool asks;             /* for its end offset, this turn */
+    bool full;             /* its window cannot grow any more: read on when some is done */
+    int64_t committed;     /* as assigned; -1: never */
+    struct bytes metadata; /* of that commit, until started; malloc'd */
+    int64_t floor;         /* committed or asked for: no commit below */
+    int64_t end;           /* the newest end offset known; -1: none */
+    uint64_t *bits;        /* the reader's */
+    uint32_t *index;       /* by offset: number of its entry; 0: none. Spans what the window does */
+    uint32_t out;          /* events in hand */
+    uint32_t stuck;        /* of them: ended without an outcome, open for good in this epoch */
+    uint32_t waiters;      /* events that wait for foreign claims */
+    struct list held;      /* due, while too many wait */
+    int64_t again_from, again_to; /* what a pass is still to read again; from -1: nothing */
+    uint32_t commit_epoch;        /* of the reader, when its commit went out ... */
+    bool commit_out;              /* ... which is not answered */
 };
 
 enum hand_state {
     HAND_IDLE,     /* nothing is assigned */
-    HAND_STARTING, /* assigned; the clock, hints or a ring's geometry are awaited */
-    HAND_RUNNING,
-    HAND_REVOKING,
+    HAND_RUNNING,  /* partitions are assigned, perhaps none */
+    HAND_REVOKING, /* they are to be given back */
     HAND_STATE_COUNT
 };
 
@@ -103,21 +107,21 @@ struct hand {
     struct source_partition *scratch;
     char *texts; /* metadata of the commit in the making */
     uint32_t partition_count;
-    struct {
+    struct hand_topic_state {
         struct ring ring; /* slots 0: not known */
         bool strange;     /* a record was met that tells none */
         uint32_t *at;     /* index of partitions by number; UINT32_MAX: not ours */
     } * topics;
-    uint32_t *touched; /* partitions whose reader is to be asked what to do */
+    uint32_t *touched; /* partitions whose readers are to be asked what to do */
     uint32_t touched_count;
-    uint32_t epoch;
+    uint32_t epoch; /* of the newest partition start */
     int64_t assigned_ms;
     bool stopped;
 
     struct hand_entry **slabs;
     uint32_t slab_count;
-    struct list unused; /* entries */
-    uint32_t loaded;    /* entries in use */
+    uint32_t unused; /* number of an entry; the next one is in its payload's place */
+    uint32_t loaded; /* entries in use */
     struct wheel wheel;
     bool wheel_set;
     struct list ready, bare;
@@ -127,28 +131,30 @@ struct hand {
 
     struct chunks cache;
     void *memory;
-    char *record_text; /* a payload put together */
-    size_t record_max;
+    char *text; /* one payload, put together */
+    size_t text_max;
     struct hand_key until; /* later payloads are not kept */
     uint32_t without;      /* entries that have none */
+    uint32_t chunks_each;  /* of a payload, on average */
     bool passing;          /* a pass that reads again is under way */
     uint64_t pass_ns;      /* when it began */
 
     uint64_t now_ns;
     struct ring_clock clock;
     uint64_t look_ns; /* when all readers are asked next */
-    uint64_t ends_ns; /* when end offsets were asked for */
+    uint64_t ends_ns; /* when all end offsets were asked for */
     uint64_t ask;
     struct hand_ask *asks; /* under way */
 
     uint64_t commit_id, commit_ns;
-    bool commit_out, commit_last;
+    bool commit_out;
+    uint32_t commit_next; /* the partition with which the next commit begins */
     uint64_t revoke_ns;
     bool revoke_marked; /* hand_revoked was not called since */
 
     struct {
-        uint64_t loaded, fired, again, evicted, passes, replayed;
-        uint64_t commits, commit_failures, rebalances, late;
+        uint64_t loaded, fired, again, evicted, passes;
+        uint64_t commits, commit_failures, rebalances, late, went_back;
     } stats;
 };
 
