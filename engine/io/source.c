@@ -32,6 +32,7 @@ struct source {
     char **topics;
     bool *urgent;
     uint32_t topic_count;
+    bool owns_only;
 
     rd_kafka_event_t *held; /* what the last event out points into */
     struct record_header *headers;
@@ -119,6 +120,7 @@ static struct source *source_new(const struct source_options *options)
     struct source *source = calloc(1, sizeof *source);
     CHECK(source);
     source->topic_count = options->topic_count;
+    source->owns_only = options->owns_only;
     source->topics = calloc(options->topic_count, sizeof source->topics[0]);
     source->urgent = calloc(options->topic_count, sizeof source->urgent[0]);
     source->group = strdup(options->group);
@@ -311,6 +313,18 @@ list_of(const struct source *source, const struct source_partition *partitions, 
     return list;
 }
 
+/* Asked for, a partition is known to librdkafka, and may be paused before it is assigned. */
+static void pause_ahead(struct source *source, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(source->rk, list->elems[i].topic,
+                                                               list->elems[i].partition);
+        if (queue)
+            rd_kafka_queue_destroy(queue);
+    }
+    rd_kafka_pause_partitions(source->rk, list);
+}
+
 void source_assign(struct source *source, const struct source_partition *partitions, uint32_t count)
 {
     rd_kafka_topic_partition_list_t *list = list_of(source, partitions, count);
@@ -326,8 +340,13 @@ void source_assign(struct source *source, const struct source_partition *partiti
             rd_kafka_queue_destroy(queue);
         }
     }
+    if (source->owns_only)
+        pause_ahead(source, list);
     rd_kafka_assign(source->rk, list); /* refuses only what a rebalance event never holds */
-    rd_kafka_resume_partitions(source->rk, list); /* a pause outlives a revocation in librdkafka */
+    if (source->owns_only)
+        rd_kafka_pause_partitions(source->rk, list); /* what was not known before */
+    else
+        rd_kafka_resume_partitions(source->rk, list); /* a pause outlives a revocation */
     rd_kafka_topic_partition_list_destroy(list);
     if (source->assigning)
         drop_assigning(source);
@@ -460,7 +479,8 @@ void source_take(struct source *source, enum source_lane lane, struct source_eve
     out->kind = SOURCE_IDLE;
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_FETCH:
-        on_record(source, event, out);
+        if (!source->owns_only) /* else its fetch was quicker than the pause */
+            on_record(source, event, out);
         note_life(source);
         break;
     case RD_KAFKA_EVENT_OFFSET_COMMIT:

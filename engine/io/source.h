@@ -34,6 +34,8 @@ struct source_options {
     uint32_t queued_kbytes;      /* 0: 16,384, per lane */
     uint32_t gather_ms;          /* the broker gathers 64 KiB, at most so long; 0: sends at once */
     bool ends;                   /* SOURCE_END each time the end of a partition is reached */
+    bool owns_only; /* partitions are assigned and committed, and never fetched: no lane, pause,
+                       resume or seek */
 };
 
 enum source_lane { SOURCE_MAIN, SOURCE_URGENT, SOURCE_LANES };
