@@ -12,6 +12,7 @@
 #include "io/redis.h"
 #include "io/resolve.h"
 #include "io/sink.h"
+#include "ring_topics.h"
 #include "routes.h"
 #include "stage/admit.h"
 #include "stage/claims.h"
@@ -26,6 +27,9 @@
 
 enum { SHARD_WHY_SIZE = 256 };
 
+/* Topics that are written, by the sink's index. */
+enum told_topic { TOLD_OUTCOMES, TOLD_DEAD, TOLD_RING, TOLD_FAR, TOLD_COUNT };
+
 struct shard_options {
     const struct config *config;
     uint32_t index;
@@ -35,6 +39,7 @@ struct shard_options {
     const char *const *marks;        /* "topic/partition" of the state topics */
     uint32_t mark_count;
     const struct metric_names *metric_names;
+    const struct ring_topics *ring; /* the deferral topics that there are */
 };
 
 struct shard {
@@ -49,7 +54,7 @@ struct shard {
     struct source *source;
     struct sink *sink;
     struct kafka_settings kafka;
-    char *topics[2], *told_topics[2];
+    char *topics[2], *told_topics[TOLD_COUNT];
     struct loop_fd wakes[3]; /* of the source's two lanes and the sink */
     uint32_t wake_count;
     char loop_why[LOOP_WHY_SIZE];

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { REQUEST_MAX = 2 * 1024 * 1024 };
 
@@ -101,13 +102,26 @@ static bool open_redis(struct shard *s, char *why)
     return false;
 }
 
+/* Where deferrals will go, once the ring's group has its partitions. */
+static void open_ring(struct shard *s)
+{
+    const struct ring_topics *t = s->options.ring;
+    CHECK(t->written < t->count); /* ring_topics_good said so */
+    s->told_topics[TOLD_RING] = strdup(t->generations[t->written].name);
+    s->told_topics[TOLD_FAR] = strdup(t->far.name);
+    CHECK(s->told_topics[TOLD_RING] && s->told_topics[TOLD_FAR]);
+    s->ring = (struct settle_ring){
+        .plan = ring_plan_of(s->config, t), .topic_ring = TOLD_RING, .topic_far = TOLD_FAR};
+}
+
 static bool open_kafka(struct shard *s, char *why)
 {
     const struct config_kafka *is = &s->config->is.kafka;
     s->topics[0] = topic_name_of(s->config, "carillon.events");
     s->topics[1] = topic_name_of(s->config, "carillon.events.urgent");
-    s->told_topics[0] = topic_name_of(s->config, "carillon.outcomes");
-    s->told_topics[1] = topic_name_of(s->config, "carillon.dead");
+    s->told_topics[TOLD_OUTCOMES] = topic_name_of(s->config, "carillon.outcomes");
+    s->told_topics[TOLD_DEAD] = topic_name_of(s->config, "carillon.dead");
+    open_ring(s);
     const struct source_topic topics[] = {{s->topics[0], false}, {s->topics[1], true}};
     struct source_options source = {.group = is->group,
                                     .topics = topics,
@@ -116,7 +130,7 @@ static bool open_kafka(struct shard *s, char *why)
                                     .heartbeat_ms = (uint32_t)is->heartbeat_interval_ms,
                                     .gather_ms = (uint32_t)is->gather_ms};
     struct sink_options sink = {.topics = (const char *const *)s->told_topics,
-                                .topic_count = 2,
+                                .topic_count = TOLD_COUNT,
                                 .linger_ms = (uint32_t)is->linger_ms,
                                 .delivery_timeout_ms = (uint32_t)is->delivery_timeout_ms,
                                 .message_max_bytes = (uint32_t)is->max_message_bytes + 64 * 1024};
@@ -211,8 +225,8 @@ static bool open_stages(struct shard *s, char *why)
     struct settle_options settle = {
         .jobs = &s->jobs,
         .sink = s->sink,
-        .topic_outcomes = 0,
-        .topic_dead = 1,
+        .topic_outcomes = TOLD_OUTCOMES,
+        .topic_dead = TOLD_DEAD,
         .metrics = &s->metrics,
         .format = is->outcomes.format == CONFIG_OUTCOMES_JSON ? OUTCOME_JSON : OUTCOME_PROTOBUF,
         .worker = s->options.worker,
@@ -269,9 +283,9 @@ void shard_close(struct shard *s)
     tenants_deinit(&s->tenants);
     routes_close(&s->routes);
     loop_close(s->loop);
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < 2; i++)
         free(s->topics[i]);
+    for (uint32_t i = 0; i < TOLD_COUNT; i++)
         free(s->told_topics[i]);
-    }
     jobs_close(&s->jobs);
 }

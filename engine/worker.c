@@ -208,7 +208,8 @@ static bool start_shard(struct worker *worker, uint32_t index, char why[WORKER_W
                     .adapters = &worker->adapters,
                     .marks = (const char *const *)worker->found.marks,
                     .mark_count = worker->found.mark_count,
-                    .metric_names = &worker->names},
+                    .metric_names = &worker->names,
+                    .ring = &worker->found.ring},
     };
     if (pthread_create(&worker->threads[index], NULL, run_shard, &start) != 0) {
         snprintf(why, WORKER_WHY_SIZE, "cannot start thread %u", index);
