@@ -28,8 +28,9 @@ def main():
         check("a good config", good, 0)
         check("unknown key, the nearest named", good.replace("redis: {address", "redis: {adress"),
               78, "case.yaml:", "adress", "address")
+        line = good[:good.index("partitions: 8")].count("\n") + 1
         check("wrong type", good.replace("partitions: 8", "partitions: many"), 78, "partitions",
-              "many", "case.yaml:8")
+              "many", f"case.yaml:{line}")
         check("out of bounds", good.replace("partitions: 8", "partitions: 0"), 78, "partitions",
               "10000")
         check("not YAML", good + "\n  - [", 78, "case.yaml:")
