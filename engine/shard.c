@@ -67,20 +67,24 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
 static void complete(struct shard *s, struct event *event)
 {
     tenants_let_go(&s->tenants, event);
-    if (event->abandoned)
-        consume_abandon(&s->consume, event);
+    if (event->from_ring)
+        event->abandoned ? hand_abandon(&s->hand, event) : hand_complete(&s->hand, event);
     else
-        consume_complete(&s->consume, event);
+        event->abandoned ? consume_abandon(&s->consume, event)
+                         : consume_complete(&s->consume, event);
     event_close(&s->jobs, event);
 }
 
-/* Waiters for claims of other records are capped per partition (consume). */
+/* Waiters for claims of other records are capped per partition (consume, hand). */
 static void count_foreign(struct shard *s, struct job *job, bool waits)
 {
     if (waits == job->waits_foreign)
         return;
     job->waits_foreign = waits;
-    consume_wait(&s->consume, job->event, waits);
+    if (job->event->from_ring)
+        hand_wait(&s->hand, job->event, waits);
+    else
+        consume_wait(&s->consume, job->event, waits);
 }
 
 static void count_all_foreign(struct shard *s, const struct list *jobs)
@@ -131,7 +135,8 @@ static void close_dropped(struct shard *s, struct list *dropped)
 static void wind_down_revoked(struct shard *s, struct list *release)
 {
     struct list dropped = {0};
-    if (!consume_revoked(&s->consume))
+    bool revoked = consume_revoked(&s->consume);
+    if (!hand_revoked(&s->hand) && !revoked)
         return;
     for (struct list_node *n = s->tenantless.first, *next; n; n = next) {
         next = n->next;
@@ -150,7 +155,8 @@ static void wind_down_revoked(struct shard *s, struct list *release)
 static void count_records(struct shard *s, const struct list *fresh)
 {
     for (struct list_node *n = fresh->first; n; n = n->next)
-        metric_add(&s->metrics, METRIC_RECORDS_CONSUMED, event_of(n)->urgent, 0, 1);
+        metric_add(&s->metrics, METRIC_RECORDS_CONSUMED,
+                   event_of(n)->from_ring ? 2 : event_of(n)->urgent, 0, 1);
 }
 
 /* What schedule does not keep: refusals are asked, what waits long is deferred, its claim
@@ -168,8 +174,10 @@ static void turn_in(struct shard *s)
 {
     struct list fresh = {0}, decoded = {0}, held = {0}, judged = {0}, ended = {0};
     struct schedule_out out = {0};
+    struct ring_clock clock = shard_clock(s);
     s->more =
         consume_take(&s->consume, s->now_ns, s->now.ms, jobs_room(&s->jobs) / LEGS_MAX, &fresh);
+    s->more |= hand_take(&s->hand, s->now_ns, &clock, jobs_room(&s->jobs) / LEGS_MAX, &fresh);
     count_records(s, &fresh);
     decode_all(&s->jobs, &fresh, &decoded, &s->refused, &ended);
     hold_tenants(s, &decoded, &held);
@@ -234,6 +242,7 @@ static void turn_end(struct shard *s)
     close_dropped(s, &dropped);
     schedule_put(&s->schedule, &back, &out);
     set_aside(s, &out);
+    shard_note_deferred(s, &closed);
     close_all(s, &closed);
     CHECK(settled.count + closed.count + back.count == 0);
 }
@@ -243,6 +252,8 @@ static uint64_t next_look_ns(struct shard *s, uint64_t claims_ns)
     uint64_t next_ns = u64_min(claims_ns, s->now_ns + IDLE_NS);
     next_ns = u64_min(next_ns, schedule_next_ns(&s->schedule));
     next_ns = u64_min(next_ns, send_next_ns(&s->send));
+    next_ns = u64_min(next_ns, hand_next_ns(&s->hand));
+    next_ns = u64_min(next_ns, forecast_next_ns(&s->forecast));
     if (s->more)
         return s->now_ns;
     if (s->tenantless.count > 0)
@@ -280,9 +291,7 @@ void shard_turn(struct shard *s)
     if (claims_gate(&s->claims) == GATE_HOLD)
         consume_commit(&s->consume);
     claims_committed(&s->claims, consume_acked_ns(&s->consume));
-    struct ring_clock clock = shard_clock(s);
-    clock.held = clock.held || !s->ring.open;
-    schedule_turn(&s->schedule, s->now_ns, clock);
+    shard_turn_ring(s);
     turn_in(s);
     turn_out(s);
     turn_end(s);
@@ -309,17 +318,20 @@ static void wind_down(struct shard *s)
 {
     struct list dropped = {0};
     consume_stop(&s->consume);
+    hand_stop(&s->hand);
     schedule_drop(&s->schedule, true, &dropped);
     close_dropped(s, &dropped);
-    if (!s->leaving && jobs_in_hand(&s->jobs) == 0 && consume_clean(&s->consume)) {
+    if (!s->leaving && jobs_in_hand(&s->jobs) == 0 && consume_clean(&s->consume) &&
+        hand_clean(&s->hand)) {
         source_leave(s->source);
+        source_leave(s->ring_source);
         s->leaving = true;
     }
 }
 
 void shard_run(struct shard *s)
 {
-    while (!(s->leaving && source_left(s->source))) {
+    while (!(s->leaving && source_left(s->source) && source_left(s->ring_source))) {
         if (atomic_load_explicit(&s->stopping, memory_order_relaxed))
             wind_down(s);
         shard_turn(s);

@@ -17,6 +17,8 @@
 #include "stage/admit.h"
 #include "stage/claims.h"
 #include "stage/consume.h"
+#include "stage/forecast.h"
+#include "stage/hand.h"
 #include "stage/judge.h"
 #include "stage/schedule.h"
 #include "stage/send.h"
@@ -25,7 +27,7 @@
 
 #include <pthread.h>
 
-enum { SHARD_WHY_SIZE = 256 };
+enum { SHARD_WHY_SIZE = 256, SHARD_RING_TOPICS = RING_GENERATIONS_MAX + 1, SHARD_WAKES = 5 };
 
 /* Topics that are written, by the sink's index. */
 enum told_topic { TOLD_OUTCOMES, TOLD_DEAD, TOLD_RING, TOLD_FAR, TOLD_COUNT };
@@ -55,7 +57,7 @@ struct shard {
     struct sink *sink;
     struct kafka_settings kafka;
     char *topics[2], *told_topics[TOLD_COUNT];
-    struct loop_fd wakes[3]; /* of the source's two lanes and the sink */
+    struct loop_fd wakes[SHARD_WAKES]; /* of Kafka's clients */
     uint32_t wake_count;
     char loop_why[LOOP_WHY_SIZE];
     struct routes routes;
@@ -70,6 +72,12 @@ struct shard {
     struct settle settle;
 
     struct settle_ring ring; /* where deferrals go */
+    struct source *ring_source;
+    struct feed *feed;
+    char *ring_group;
+    struct hand_topic hand_topics[SHARD_RING_TOPICS];
+    struct hand hand;
+    struct forecast forecast;
 
     struct list tenantless; /* events whose tenant's settings are being loaded */
     struct list refused;    /* jobs that wait to be asked for: the gate is shut */

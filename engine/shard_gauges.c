@@ -11,14 +11,20 @@
 static void write_partition_gauges(struct shard *s)
 {
     struct metrics *m = &s->metrics;
-    uint64_t lag[2] = {0}, partitions[2] = {0};
+    uint64_t lag[3] = {0}, partitions[3] = {0};
     for (uint32_t i = 0; i < s->consume.partition_count; i++) {
         struct consume_gauge gauge;
         consume_gauge(&s->consume, i, &gauge);
         lag[gauge.topic] += gauge.lag > 0 ? (uint64_t)gauge.lag : 0;
         partitions[gauge.topic]++;
     }
-    for (uint32_t topic = 0; topic < 2; topic++) {
+    for (uint32_t i = 0; i < s->hand.partition_count; i++) {
+        struct hand_gauge gauge;
+        hand_gauge(&s->hand, i, &gauge);
+        lag[2] += gauge.lag > 0 ? (uint64_t)gauge.lag : 0;
+        partitions[2]++;
+    }
+    for (uint32_t topic = 0; topic < 3; topic++) {
         metric_set(m, METRIC_LAG, topic, lag[topic]);
         metric_set(m, METRIC_PARTITIONS, topic, partitions[topic]);
     }

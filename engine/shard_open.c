@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { REQUEST_MAX = 2 * 1024 * 1024 };
 
@@ -36,14 +35,15 @@ static void on_closed(struct loop_fd *f)
 static const struct loop_events wake_events = {.ready = on_ready, .closed = on_closed};
 
 /* The loop owns what it watches; the fd stays librdkafka's, so a copy is watched. */
-static bool watch(struct shard *s, uint32_t index, int fd)
+bool shard_watch(struct shard *s, int fd)
 {
+    CHECK(s->wake_count < SHARD_WAKES);
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)
         return false;
-    loop_add(s->loop, &s->wakes[index], copy, &wake_events);
-    loop_watch_event(&s->wakes[index]);
-    s->wake_count++;
+    struct loop_fd *wake = &s->wakes[s->wake_count++];
+    loop_add(s->loop, wake, copy, &wake_events);
+    loop_watch_event(wake);
     return true;
 }
 
@@ -102,18 +102,6 @@ static bool open_redis(struct shard *s, char *why)
     return false;
 }
 
-/* Where deferrals will go, once the ring's group has its partitions. */
-static void open_ring(struct shard *s)
-{
-    const struct ring_topics *t = s->options.ring;
-    CHECK(t->written < t->count); /* ring_topics_good said so */
-    s->told_topics[TOLD_RING] = strdup(t->generations[t->written].name);
-    s->told_topics[TOLD_FAR] = strdup(t->far.name);
-    CHECK(s->told_topics[TOLD_RING] && s->told_topics[TOLD_FAR]);
-    s->ring = (struct settle_ring){
-        .plan = ring_plan_of(s->config, t), .topic_ring = TOLD_RING, .topic_far = TOLD_FAR};
-}
-
 static bool open_kafka(struct shard *s, char *why)
 {
     const struct config_kafka *is = &s->config->is.kafka;
@@ -121,7 +109,7 @@ static bool open_kafka(struct shard *s, char *why)
     s->topics[1] = topic_name_of(s->config, "carillon.events.urgent");
     s->told_topics[TOLD_OUTCOMES] = topic_name_of(s->config, "carillon.outcomes");
     s->told_topics[TOLD_DEAD] = topic_name_of(s->config, "carillon.dead");
-    open_ring(s);
+    shard_name_ring(s);
     const struct source_topic topics[] = {{s->topics[0], false}, {s->topics[1], true}};
     struct source_options source = {.group = is->group,
                                     .topics = topics,
@@ -139,8 +127,8 @@ static bool open_kafka(struct shard *s, char *why)
     s->source = source_open(&source, why);
     if (s->source)
         s->sink = sink_open(&sink, why);
-    return s->sink && watch(s, 0, source_fd(s->source, SOURCE_MAIN)) &&
-           watch(s, 1, source_fd(s->source, SOURCE_URGENT)) && watch(s, 2, sink_fd(s->sink));
+    return s->sink && shard_watch(s, source_fd(s->source, SOURCE_MAIN)) &&
+           shard_watch(s, source_fd(s->source, SOURCE_URGENT)) && shard_watch(s, sink_fd(s->sink));
 }
 
 static bool open_claims(struct shard *s, char *why)
@@ -162,14 +150,6 @@ static bool open_claims(struct shard *s, char *why)
         return true;
     snprintf(why, SHARD_WHY_SIZE, "no memory for claims");
     return false;
-}
-
-struct ring_clock shard_clock(void *shard)
-{
-    const struct claims *claims = &((struct shard *)shard)->claims;
-    return (struct ring_clock){.now_ms = claims_now_ms(claims, clock_mono_ns()),
-                               .held = !claims->gate.clock_known,
-                               .agreed = claims->gate.clock_known};
 }
 
 static bool open_stages(struct shard *s, char *why)
@@ -257,7 +237,7 @@ bool shard_open(struct shard *s, const struct shard_options *options, char why[S
         return false;
     }
     if (open_loop(s, why) && open_redis(s, why) && open_http(s, why) && open_kafka(s, why) &&
-        open_claims(s, why) && open_stages(s, why)) {
+        open_claims(s, why) && open_stages(s, why) && shard_open_hand(s, why)) {
         atomic_store(&s->turn_ms, (uint64_t)clock_wall_ms());
         return true;
     }
@@ -266,6 +246,7 @@ bool shard_open(struct shard *s, const struct shard_options *options, char why[S
 
 void shard_close(struct shard *s)
 {
+    shard_close_hand(s);
     source_close(s->source);
     sink_close(s->sink);
     http_close(s->http);

@@ -4,8 +4,19 @@
 #include "shard.h"
 
 void shard_copy_resend(const struct config_resend *from, bool to[CLASS_COUNT]);
-/* The ring's clock, as of now. */
-struct ring_clock shard_clock(void *shard);
+/* Wakes the loop when the client has something. */
+MUST_USE bool shard_watch(struct shard *s, int fd);
+
+/* --- the deferral topics (shard_ring.c) --- */
+
+struct ring_clock shard_clock(void *shard); /* the ring's, as of now */
+void shard_name_ring(struct shard *s);      /* where deferrals will go */
+MUST_USE bool shard_open_hand(struct shard *s, char *why);
+void shard_close_hand(struct shard *s);
+void shard_turn_ring(struct shard *s); /* each turn, before any stage */
+/* Jobs whose end is acknowledged: those that were deferred, for the forecast. */
+void shard_note_deferred(struct shard *s, const struct list *closed);
+
 void shard_write_gauges(struct shard *s);
 /* Once a change: a log line, and what shard_ready says. */
 void shard_tell_readiness(struct shard *s);

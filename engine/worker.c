@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 500, RELOADS_MAX = 1024, TOPIC_LABELS = 2, CONNECTION_LABELS = 3 };
+enum { RETRY_MS = 500, RELOADS_MAX = 1024, TOPIC_LABELS = 3, CONNECTION_LABELS = 3 };
 
 struct worker {
     const struct config *config;
@@ -43,7 +43,7 @@ struct worker {
     uint32_t drained;
 };
 
-static const char *const topic_names[TOPIC_LABELS] = {"events", "events.urgent"};
+static const char *const topic_names[TOPIC_LABELS] = {"events", "events.urgent", "deferred"};
 static const char *const channel_names[] = {"none", "sms", "email", "push"};
 static const char *const connection_names[CONNECTION_LABELS] = {"opening", "ready", "busy"};
 
