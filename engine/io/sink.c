@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { REPORTS_AT_ONCE = 64, REPORT_FETCH = 384 };
+
 struct instance {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
@@ -240,23 +242,32 @@ enum err sink_put(struct sink *sink, uint32_t topic, int32_t partition, struct b
     return produce_err(err);
 }
 
+static void report_one(struct sink *sink, const rd_kafka_message_t *m, sink_report_fn *report,
+                       void *context)
+{
+    const struct sink_report what = {
+        .opaque = m->_private,
+        .err = produce_err(m->err),
+        .partition = m->partition,
+        .offset = m->offset,
+    };
+    sink->pending--;
+    if (!m->err && !sink->health.up)
+        kafka_health_up(&sink->health, true, clock_mono_ns());
+    report(&what, context);
+}
+
 static uint32_t report_all(struct sink *sink, rd_kafka_event_t *event, sink_report_fn *report,
                            void *context)
 {
+    const rd_kafka_message_t *messages[REPORTS_AT_ONCE];
     uint32_t count = 0;
-    for (const rd_kafka_message_t *m = rd_kafka_event_message_next(event); m;
-         m = rd_kafka_event_message_next(event)) {
-        const struct sink_report what = {
-            .opaque = m->_private,
-            .err = produce_err(m->err),
-            .partition = m->partition,
-            .offset = m->offset,
-        };
-        sink->pending--;
-        count++;
-        if (!m->err && !sink->health.up)
-            kafka_health_up(&sink->health, true, clock_mono_ns());
-        report(&what, context);
+    for (size_t n; (n = rd_kafka_event_message_array(event, messages, REPORTS_AT_ONCE)) > 0;) {
+        for (size_t i = 0; i < n; i++) /* what waits for them has long left the cache */
+            memory_fetch(messages[i]->_private, REPORT_FETCH);
+        for (size_t i = 0; i < n; i++)
+            report_one(sink, messages[i], report, context);
+        count += (uint32_t)n;
     }
     return count;
 }

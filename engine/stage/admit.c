@@ -91,6 +91,7 @@ static void put(struct admit *admit, uint64_t now_ns, struct list *jobs)
     for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
         struct job *job = job_of(n);
         bool binds = job->claim_ready && claim_binds(&job->claim);
+        event_fetch(job->event);
         if (job->state != JOB_ADMITTING)
             job_enter(admit->options.jobs, job, JOB_ADMITTING);
         admit->pending++;

@@ -137,7 +137,12 @@ static bool has_room(const struct admit *admit, const struct admit_batch *batch)
 /* The first job of the queue, with those of the same event. */
 static void take_event(struct admit *admit, struct admit_entry *entry)
 {
+    struct list_node *next = admit->queued.first->next;
     *entry = (struct admit_entry){.event = job_of(admit->queued.first)->event};
+    if (next) {
+        job_fetch(job_of(next));
+        event_fetch_contents(job_of(next)->event);
+    }
     for (uint32_t i = 0; i < ADMIT_SUBJECT_COUNT; i++)
         entry->read[i] = ADMIT_UNREAD;
     for (struct list_node *n = entry->event->jobs.first; n; n = n->next) {

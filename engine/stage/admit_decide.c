@@ -392,8 +392,19 @@ static void decide_entry(struct admit *admit, const struct admit_batch *batch,
         decide_open(admit, batch, entry);
 }
 
+static void fetch(const struct admit_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->entry_count; i++) {
+        const struct admit_entry *entry = &batch->entries[i];
+        event_fetch(entry->event);
+        if (entry->jobs.first)
+            job_fetch(job_of(entry->jobs.first));
+    }
+}
+
 void admit_decide(struct admit *admit, struct admit_batch *batch)
 {
+    fetch(batch);
     admit->asked_ns = batch->asked_ns;
     if (batch->epoch_other)
         claims_epoch_changed(admit->options.claims);
@@ -402,6 +413,9 @@ void admit_decide(struct admit *admit, struct admit_batch *batch)
         return;
     }
     take_answers(admit, batch);
-    for (uint32_t i = 0; i < batch->entry_count; i++)
+    for (uint32_t i = 0; i < batch->entry_count; i++) {
+        if (i + 1 < batch->entry_count)
+            event_fetch_contents(batch->entries[i + 1].event);
         decide_entry(admit, batch, &batch->entries[i]);
+    }
 }

@@ -162,6 +162,8 @@ static void release(struct schedule *s, struct route *route, uint32_t room,
             if (queue->count == 0)
                 break;
             struct job *job = job_of(queue->first);
+            if (job->node.next)
+                event_fetch(job_of(job->node.next)->event);
             if (out->due.count >= room || !has_room(s, route, job))
                 return;
             route_unqueue(job, queue);

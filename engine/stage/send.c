@@ -124,6 +124,7 @@ static void on_done(struct http_call *http)
 {
     struct call *call = container_of(http, struct call, http);
     list_push(&call->send->answered, &call->node);
+    job_fetch(call->job);
 }
 
 /* When every limit of the route holds the slots of this job. */
@@ -428,6 +429,8 @@ static void judge_call(struct send *send, struct call *call, uint64_t now_ns, st
 void send_take(struct send *send, uint64_t now_ns, struct list *done, struct list *release,
                struct list *again)
 {
+    for (struct list_node *n = send->answered.first; n; n = n->next)
+        event_fetch(container_of(n, struct call, node)->job->event);
     for (struct list_node *n = list_pop(&send->answered); n; n = list_pop(&send->answered)) {
         struct call *call = container_of(n, struct call, node);
         struct job *job = call->job;

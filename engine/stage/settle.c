@@ -82,6 +82,8 @@ static void send_unsent(struct settle *settle, int64_t now_ms)
 {
     while (settle->unsent.count > 0) {
         struct job *job = job_of(settle->unsent.first);
+        if (job->node.next)
+            event_fetch_contents(job_of(job->node.next)->event);
         enum settle_told told = tell(settle, job, now_ms);
         if (told == SETTLE_FULL)
             return;
@@ -103,6 +105,7 @@ void settle_put(struct settle *settle, struct list *jobs, int64_t now_ms)
     for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
         struct job *job = job_of(n);
         CHECK(job->state == JOB_SETTLING);
+        event_fetch(job->event);
         if (job->end.settled_at_ms == 0)
             job->end.settled_at_ms = now_ms;
         job->untold = (uint8_t)((job->end.letter_only ? 0 : TELL_OUTCOME) |
@@ -139,6 +142,7 @@ static void on_report(const struct sink_report *report, void *context)
         list_push(acked ? &settle->acked : &settle->back, &job->node);
         return;
     }
+    event_fetch(job->event);
     uint8_t was = job->untold & TELL_DEAD ? TELL_DEAD : TELL_OUTCOME;
     if (report->err == ERR_OK) {
         job->untold = (uint8_t)(job->untold & ~was);
