@@ -5,6 +5,7 @@ enum { EXIT_DONE = 0, EXIT_USAGE = 64, EXIT_DATA = 65, EXIT_AWAY = 69, EXIT_CONF
 
 int bookings_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int deferred_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int export_main(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct command {
 } commands[] = {
     {"bookings", bookings_main, "what stands of a booking: cancel, confirm, revise"},
     {"check", check_main, "is the config good? prints it, or a sample of it"},
+    {"deferred", deferred_main, "the calendar of what waits, and how its release will go"},
     {"demo", demo_main, "the main job on embedded defaults: Kafka, Redis, providers"},
     {"explain", explain_main, "says what would happen to events, and why"},
     {"export", export_main, "outcomes of a tenant as CSV"},

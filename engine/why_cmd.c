@@ -1,6 +1,6 @@
-/* `carillon why`: what happened to an event, from the outcome topic. A key's records lie in
- * one partition; it is read in stretches, the newest first, each longer than the last. All
- * of --since is read, because the first outcome of a leg is the one that counts. */
+/* `carillon why`: what happened to an event, from the outcome topic, and what of it waits. A key's
+ * records lie in one partition; it is read in stretches, the newest first, each longer than the
+ * last. All of --since is read, because the first outcome of a leg is the one that counts. */
 #include "base/clock.h"
 #include "base/time.h"
 #include "clients.h"
@@ -9,6 +9,7 @@
 #include "outcomes.h"
 #include "tally.h"
 #include "why_print.h"
+#include "why_waiting.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -21,8 +22,8 @@ static const char usage[] =
     "                    [--json]\n"
     "       carillon why --stats --config FILE [--from T] [--to T] [--tenant T] [--json]\n"
     "\n"
-    "Says what happened to an event, and why, from its outcomes; or counts outcomes by how\n"
-    "they ended.\n"
+    "Says what happened to an event, and why, from its outcomes; and what of it waits in the\n"
+    "deferral topics, until when and why. Or counts outcomes by how they ended.\n"
     "\n"
     "  --since T         how far back to read: 12h, 7d, a date, or RFC 3339 (7d)\n"
     "  --all-partitions  not only the one that the event's id leads to: for outcomes written\n"
@@ -227,19 +228,26 @@ static int look(struct why *y, int64_t since_ms)
             err = read_partition(y, i, since_ms);
     progress_end(&y->progress);
     y->cut = err != ERR_OK;
+    struct why_waiting *waiting = why_waiting_read(y->config, y->wishes->event_id);
+    for (uint32_t i = 0; i < y->found_count; i++)
+        why_waiting_ended(waiting, y->found[i].outcome);
     if (y->found_count > 0)
         print_found(y);
+    uint32_t waits = why_waiting_print(waiting, y->wishes->json, stdout);
     fflush(stdout);
     if (err != ERR_OK && err != ERR_CANCELLED)
         command_kafka_away(y->config, y->why[0] ? y->why : "no broker answers");
     say_read(y, only);
+    why_waiting_say(waiting);
+    why_waiting_free(waiting);
     if (err != ERR_OK && err != ERR_CANCELLED)
         return EXIT_AWAY;
-    if (y->found_count == 0 && !y->cut)
+    if (y->found_count + waits == 0 && !y->cut)
         fprintf(stderr,
-                "nothing was found of %s: it did not come, or waits, or ended before --since%s\n",
+                "nothing was found of %s: it did not come, or is in a worker's hand, or ended "
+                "before --since%s\n",
                 y->wishes->event_id, only < 0 ? "" : ", or lies elsewhere (--all-partitions)");
-    return y->found_count > 0 ? EXIT_DONE : EXIT_NOT_FOUND;
+    return y->found_count + waits > 0 ? EXIT_DONE : EXIT_NOT_FOUND;
 }
 
 static int find_event(const struct wishes *wishes, const struct config *config, int64_t since_ms)

@@ -262,3 +262,18 @@ enum err reader_take(struct reader *r, struct reader_record *out)
     }
     return r->reading > 0 ? ERR_AGAIN : ERR_NOT_FOUND;
 }
+
+uint32_t reader_headers(const struct reader *r, struct record_header *out, uint32_t max)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t size;
+    uint32_t count = 0;
+    CHECK(r->batch_at > 0);
+    if (rd_kafka_message_headers(r->batch[r->batch_at - 1], &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    while (count < max && !rd_kafka_header_get_all(headers, count, &name, &value, &size))
+        out[count++] = (struct record_header){bytes_of(name), {value, size}};
+    return count;
+}

@@ -35,8 +35,10 @@ MUST_USE enum err reader_start(struct reader *reader, const struct reader_range 
 struct reader_record {
     int32_t partition;
     int64_t offset;
-    struct record record; /* without headers; `at` NULL where there is no key, no value */
+    struct record record; /* without headers (below); `at` NULL where there is no key, no value */
 };
 /* ERR_OK: a record, valid until the next call. ERR_AGAIN: none came within a moment.
  * ERR_NOT_FOUND: all ranges are read. ERR_TIMEOUT: none came for so long. */
 MUST_USE enum err reader_take(struct reader *reader, struct reader_record *out);
+/* The headers of the record taken last, at most `max`; until the next call. */
+uint32_t reader_headers(const struct reader *reader, struct record_header *out, uint32_t max);
