@@ -242,7 +242,7 @@ static void print_words(const struct found *f, int64_t now_ms, struct writer *w)
     const struct deferral *d = &f->is;
     write_literal(w, "  ");
     put_legs(f, w);
-    write_literal(w, d->leg_count > 1 ? " wait until " : " waits until ");
+    write_text(w, d->leg_count > 1 ? " wait until " : " waits until ");
     time_write(w, d->event_due_ms);
     if (d->due_ms < now_ms)
         write_literal(w, ", which is past: it is being released, or no worker serves its slot");
