@@ -132,6 +132,15 @@ $(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) -o $@ $^ $(LDFLAGS) -fsanitize=fuzzer -ljansson $(LIBS)
 
+# The same targets without libFuzzer, on their corpora and seeded changes of them.
+REPLAY := $(patsubst tests/fuzz/fuzz_%.c,$(OUT)/replay/%,$(FUZZ_C))
+.PHONY: replay
+replay: $(REPLAY)
+	@tests/run-replay.sh $^
+$(OUT)/replay/%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/tests/fuzz/replay.o $(LIB)
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) -o $@ $^ $(filter-out -ljemalloc,$(LDFLAGS)) -ljansson $(LIBS)
+
 # Parts of CI, each with a folder of its own under build/.
 .PHONY: headers clang asan tsan coverage flavour
 headers: $(PB_H)
@@ -144,8 +153,12 @@ asan tsan:
 SANITIZED_S := 240
 coverage:
 	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
-	@UNIT_TIMEOUT=$(SANITIZED_S) $(MAKE) -s BUILD=coverage unit || true
+	@UNIT_TIMEOUT=$(SANITIZED_S) $(MAKE) -s BUILD=coverage build/coverage/carillon unit || true
+	@$(MAKE) -s BUILD=coverage replay || true
+	@tests/scenarios/run.py --carillon build/coverage/carillon | tail -n 1
+	@for t in explain_cli explain_model; do tests/$$t.py build/coverage/carillon | tail -n 1; done
 	@tests/coverage.sh build/coverage
+	@tests/coverage_branches.py build/coverage domain --least 93
 
 .PHONY: format
 format:

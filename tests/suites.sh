@@ -8,6 +8,7 @@ suite explain-model tests/explain_model.py
 suite contract make -s contract
 suite tidy tests/tidy.sh
 suite alerts tests/alerts.sh
+suite replay make -s replay
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh
 suite demo tests/demo.py

@@ -3,6 +3,7 @@
  * accept() and at_rest(). */
 #pragma once
 
+#include "base/prng.h"
 #include "redis_model.h"
 
 #include <stdio.h>
@@ -762,6 +763,39 @@ static void visit(struct explorer *e)
         write_trace(e);
 }
 
+static void begin(struct explorer *e, const struct bounds *bounds)
+{
+    e->bounds = *bounds;
+    e->depth = 0;
+    e->w = (struct world){.left = *bounds, .redis.now_ms = START_MS};
+    for (uint32_t i = 0; i < WORKERS; i++)
+        e->w.workers[i].assigned_ms = i == 0 ? 0 : START_MS;
+    e->w.workers[1].record = bounds->copy ? 1 : 0;
+}
+
+/* One way of many through more faults than all ways could be explored of. */
+static void walk(struct explorer *e, const struct bounds *bounds, uint64_t *random)
+{
+    uint32_t possible[ACTIONS], count = 1;
+    begin(e, bounds);
+    while (count > 0 && !e->violation && e->depth < STEPS_MAX - 500) {
+        count = 0;
+        for (uint32_t a = 0; a < ACTIONS; a++)
+            if (may(e, a))
+                possible[count++] = a;
+        if (count == 0)
+            break;
+        uint32_t a = possible[prng_upto(random, count)];
+        e->steps[e->depth++] = a;
+        e->step_count++;
+        act(e, a);
+    }
+    if (!e->violation)
+        nothing_waits_for_ever(e);
+    if (e->violation)
+        write_trace(e);
+}
+
 static struct explorer *explore(const struct bounds *bounds)
 {
     struct explorer *e = calloc(1, sizeof(*e));
@@ -773,12 +807,7 @@ static struct explorer *explore(const struct bounds *bounds)
 #endif
     e->seen = calloc(e->seen_max, sizeof(*e->seen));
     CHECK(e->seen);
-    e->bounds = *bounds;
-    e->w.left = *bounds;
-    e->w.redis.now_ms = START_MS;
-    for (uint32_t i = 0; i < WORKERS; i++)
-        e->w.workers[i].assigned_ms = i == 0 ? 0 : START_MS;
-    e->w.workers[1].record = bounds->copy ? 1 : 0;
+    begin(e, bounds);
     visit(e);
     return e;
 }

@@ -83,6 +83,32 @@ static void an_emptied_redis_hides_no_send(void **state)
         .name = "emptied, copies", .resend = true, .copy = true, .empties = 1, .times = 1});
 }
 
+static void many_faults_at_once_break_no_promise(void **state)
+{
+    (void)state;
+    enum { WALKS = 10000 };
+    struct explorer *e = calloc(1, sizeof *e);
+    assert_non_null(e);
+    uint64_t random = 1;
+    for (uint32_t i = 0; i < WALKS && !e->violation; i++) {
+        const struct bounds bounds = {.resend = prng_upto(&random, 3) > 0,
+                                      .honours = prng_upto(&random, 3) == 0,
+                                      .copy = prng_upto(&random, 3) == 0,
+                                      .late = prng_upto(&random, 3) == 0,
+                                      .gives_back = prng_upto(&random, 2) > 0,
+                                      .kills = (uint32_t)prng_upto(&random, 4),
+                                      .losses = (uint32_t)prng_upto(&random, 4),
+                                      .times = (uint32_t)prng_upto(&random, 6),
+                                      .empties = (uint32_t)prng_upto(&random, 2),
+                                      .stalls = (uint32_t)prng_upto(&random, 3)};
+        walk(e, &bounds, &random);
+    }
+    if (e->violation)
+        print_message("%s\n", e->trace);
+    assert_null(e->violation);
+    explorer_free(e);
+}
+
 static void a_value_survives_being_written_and_read(void **state)
 {
     (void)state;
@@ -124,11 +150,73 @@ static void what_is_no_value_is_refused(void **state)
                                       "C||o|0123456789abcdef|1|0|5",
                                       "Y|e|o|0123456789abcdef|1|0|5",
                                       "X|e|o|0123456789abcdef|1|0|5|r|r",
-                                      "C|e|o|0123456789abcdef|1|0|99999999999999999999"};
+                                      "C|e|o|0123456789abcdef|1|0|99999999999999999999",
+                                      "C|e|o|0123456789abcdeF|1|0|5",
+                                      "C|e|o|0123456789abcd/f|1|0|5",
+                                      "C|e|o|0123456789abcdxf|1|0|5",
+                                      "C|e|o|0123456789abcdef|1x|0|5",
+                                      "C|e|o|0123456789abcdef|1|/|5",
+                                      "C|e|o|0123456789abcdef|1|0|",
+                                      "C|e|o|0123456789abcdef|1|0|9999999999999999999",
+                                      "C|e|o|0123456789abcdef|9999999999|0|5",
+                                      "C|e||0123456789abcdef|1|0|5",
+                                      "CS|e|o|0123456789abcdef|1|0|5",
+                                      "|e|o|0123456789abcdef|1|0|5",
+                                      "C|e",
+                                      "C|e|o",
+                                      "C|e|o|0123456789abcdef",
+                                      "C|e|o|0123456789abcdef|1"};
     struct claim_value v;
     for (uint32_t i = 0; i < countof(bad); i++)
         assert_false(claim_parse_value(bytes_of(bad[i]), &v));
     assert_true(claim_parse_value(BYTES("C|e|o|0123456789abcdef|1|0|5"), &v));
+}
+
+static void a_value_longer_than_any_of_ours_is_refused(void **state)
+{
+    (void)state;
+    char text[CLAIM_VALUE_MAX + 64];
+    struct claim_value v;
+    for (size_t own = CLAIM_OWN_MAX - 4; own < CLAIM_OWN_MAX + 2; own++) {
+        struct writer w = writer_of(text, sizeof text);
+        write_literal(&w, "C|");
+        for (size_t i = 0; i + 2 < own; i++)
+            write_char(&w, 'e');
+        write_literal(&w, "|o|0123456789abcdef|1|0|5");
+        assert_int_equal(claim_parse_value(writer_bytes(&w), &v), own <= CLAIM_OWN_MAX);
+    }
+    for (size_t size = CLAIM_TEXT_MAX - 1; size < CLAIM_TEXT_MAX + 2; size++) {
+        struct writer w = writer_of(text, sizeof text);
+        write_literal(&w, "S|e|o|0123456789abcdef|1|0|5|");
+        for (size_t i = 0; i < size; i++)
+            write_char(&w, 'x');
+        assert_int_equal(claim_parse_value(writer_bytes(&w), &v), size <= CLAIM_TEXT_MAX);
+    }
+    memset(text, '0', sizeof text);
+    assert_false(claim_parse_value((struct bytes){text, sizeof text}, &v));
+}
+
+static void a_text_is_cut_between_characters_and_read_as_far_as_it_is_one(void **state)
+{
+    (void)state;
+    char all[CLAIM_TEXT_MAX + 8], memory[CLAIM_TEXT_MAX], back[CLAIM_TEXT_MAX];
+    memset(all, 'x', sizeof all);
+    for (size_t at = CLAIM_TEXT_MAX - 4; at <= CLAIM_TEXT_MAX; at++) {
+        struct writer w = writer_of(memory, sizeof memory);
+        all[at] = '|';
+        claim_write_text(&w, (struct bytes){all, sizeof all});
+        assert_false(w.overflow);
+        size_t whole = at + 3 <= CLAIM_TEXT_MAX ? CLAIM_TEXT_MAX - 2 : at;
+        assert_int_equal(claim_read_text(writer_bytes(&w), back), whole);
+        assert_memory_equal(back, all, whole);
+        all[at] = 'x';
+    }
+    assert_int_equal(claim_read_text(BYTES("%"), back), 1);
+    assert_int_equal(claim_read_text(BYTES("a%4"), back), 3);
+    assert_int_equal(claim_read_text(BYTES("%4g%g4"), back), 6);
+    assert_int_equal(claim_read_text(BYTES("%4A"), back), 3);
+    assert_int_equal(claim_read_text(BYTES(""), back), 0);
+    assert_int_equal(claim_read_text(BYTES("%7c%"), back), 2);
 }
 
 int main(void)
@@ -141,7 +229,10 @@ int main(void)
         cmocka_unit_test(a_copy_of_an_event_is_a_duplicate),
         cmocka_unit_test(an_emptied_redis_hides_no_send),
         cmocka_unit_test(a_value_survives_being_written_and_read),
+        cmocka_unit_test(many_faults_at_once_break_no_promise),
         cmocka_unit_test(what_is_no_value_is_refused),
+        cmocka_unit_test(a_value_longer_than_any_of_ours_is_refused),
+        cmocka_unit_test(a_text_is_cut_between_characters_and_read_as_far_as_it_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,33 @@ static void what_cannot_be_read_counts_as_absent(void **state)
     world_close(&w);
 }
 
+/* What `tenants put` refuses, and yet stands in the topic, written by another hand. */
+static void rows_that_mean_nothing_are_passed_over(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    world_tenant(
+        &w,
+        "{\"tenant_id\":\"t\",\"kinds\":[{\"sms\":false},{\"kind\":\"receipt\",\"email\":false}],"
+        "\"quiet_hours\":[{\"class\":\"system\",\"start\":\"20:00\",\"end\":\"6\"},"
+        "{\"start\":\"01:00\",\"end\":\"02:00\"},{\"class\":\"system\",\"start\":\"03:00\","
+        "\"end\":\"04:00\"}],\"templates\":[{\"channel\":\"sms\",\"text\":\"x\"},{\"kind\":"
+        "\"additional_reminder\",\"channel\":\"sms\",\"text\":\"x\"},{\"kind\":\"receipt\","
+        "\"channel\":\"sms\"},{\"kind\":\"receipt\",\"channel\":\"email\",\"subject\":\"s\"},"
+        "{\"kind\":\"receipt\",\"channel\":\"email\",\"html\":\"h\"}],\"devices\":[{},"
+        "{\"token\":\"a\"},{\"token\":\"a\"}],\"frequency_caps\":[{\"class\":\"urgent\","
+        "\"count\":1,\"period_seconds\":60},{\"class\":\"alert\",\"count\":1,\"period_seconds\""
+        ":60},{\"count\":1,\"period_seconds\":60},{\"class\":\"system\",\"count\":0,"
+        "\"period_seconds\":60},{\"class\":\"system\",\"count\":3,\"period_seconds\":0},"
+        "{\"class\":\"system\",\"count\":3,\"period_seconds\":60}],\"custom_content\":\"none\"}");
+    assert_int_equal(tenant_channels(w.tenant, kind_row_named(BYTES("receipt"))), CHANNELS_SMS);
+    assert_int_equal(only_window(w.tenant, CARILLON__V1__CLASS__CLASS_SYSTEM)->start_minute, 180);
+    assert_int_equal(w.tenant->template_count, 2);
+    assert_int_equal(w.tenant->device_count, 1);
+    assert_int_equal(w.tenant->custom_channels, 0);
+    world_close(&w);
+}
+
 static void a_tenant_goes_with_its_last_holder(void **state)
 {
     (void)state;
@@ -205,6 +232,39 @@ static void each_wrong_setting_is_found_where_it_stands(void **state)
                     "!senders[0].channel !senders[0].from !senders[0].name !senders[0].reply_to ");
 }
 
+static void what_may_be_absent_is_not_missed(void **state)
+{
+    (void)state;
+    assert_findings("{\"tenant_id\":\"t\",\"owner_email\":\"\",\"max_segments\":1,\"zone\":\"\","
+                    "\"devices\":[{\"token\":\"a\"},{\"token\":\"b\"}],\"senders\":["
+                    "{\"channel\":\"email\",\"from\":\"a@b.fr\",\"reply_to\":\"\"},"
+                    "{\"channel\":\"email\",\"from\":\"a@b.fr\",\"reply_to\":\"c@d.fr\"},"
+                    "{\"channel\":\"sms\",\"from\":\"a\"}],\"templates\":[{\"kind\":\"receipt\","
+                    "\"channel\":\"email\",\"html\":\"<p>x</p>\"},{\"kind\":\"receipt\","
+                    "\"channel\":\"email\",\"subject\":\"x\"}]}",
+                    "");
+    assert_findings("{\"tenant_id\":\"t\",\"senders\":[{\"channel\":\"sms\",\"from\":"
+                    "\"a\\u007fb\"}],\"templates\":[{\"kind\":\"receipt\",\"channel\":\"email\","
+                    "\"text\":\"{{a b}}\",\"html\":\"{{\"}]}",
+                    "!templates[0].text !templates[0].html !senders[0].from ");
+    assert_findings("{\"tenant_id\":"
+                    "\"0123456789012345678901234567890123456789012345678901234567890123456\"}",
+                    "!tenant_id ");
+}
+
+/* `run` compiles what it finds; only commands listen to what is wrong with it. */
+static void settings_are_checked_also_where_nobody_listens(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    assert_false(tenant_check(
+        (const void *)world_document(&w, &carillon__v1__tenant__descriptor, "{}"), NULL, NULL));
+    assert_true(tenant_check((const void *)world_document(&w, &carillon__v1__tenant__descriptor,
+                                                          "{\"tenant_id\":\"t\",\"zone\":\"x\"}"),
+                             NULL, NULL));
+    world_close(&w);
+}
+
 static void too_many_devices_are_refused(void **state)
 {
     (void)state;
@@ -267,11 +327,14 @@ int main(void)
         cmocka_unit_test(only_false_switches_off),
         cmocka_unit_test(a_row_replaces_the_reminders_window_and_may_end_it),
         cmocka_unit_test(what_cannot_be_read_counts_as_absent),
+        cmocka_unit_test(rows_that_mean_nothing_are_passed_over),
         cmocka_unit_test(a_tenant_goes_with_its_last_holder),
         cmocka_unit_test(a_large_document_fits),
         cmocka_unit_test(bytes_that_are_no_protobuf_are_refused),
         cmocka_unit_test(good_settings_have_no_findings),
         cmocka_unit_test(each_wrong_setting_is_found_where_it_stands),
+        cmocka_unit_test(what_may_be_absent_is_not_missed),
+        cmocka_unit_test(settings_are_checked_also_where_nobody_listens),
         cmocka_unit_test(too_many_devices_are_refused),
         cmocka_unit_test(roles_are_compared_byte_by_byte),
         cmocka_unit_test(a_sender_is_found_by_its_channel),
