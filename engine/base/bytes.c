@@ -17,6 +17,11 @@ bool bytes_equal_nocase(struct bytes a, struct bytes b)
     return true;
 }
 
+const char bytes_digit_pairs[201] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
+    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
+    "949596979899";
+
 void write_text(struct writer *w, const char *text)
 {
     write_bytes(w, text, strlen(text));
@@ -30,10 +35,12 @@ void write_u64(struct writer *w, uint64_t n)
     }
     char digits[20];
     size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
+    for (; n >= 100; n /= 100)
+        put_two_digits(digits + (at -= 2), (uint32_t)(n % 100));
+    if (n >= 10)
+        put_two_digits(digits + (at -= 2), (uint32_t)n);
+    else
+        digits[--at] = (char)('0' + n);
     write_bytes(w, digits + at, sizeof digits - at);
 }
 
@@ -53,9 +60,21 @@ void write_hex(struct writer *w, const void *at, size_t size)
         return;
     }
     char *to = w->at + w->size;
-    for (size_t i = 0; i < size; i++) {
-        *to++ = digits[b[i] >> 4];
-        *to++ = digits[b[i] & 15];
+    size_t i = 0;
+    for (; size - i >= 4; i += 4) { /* a byte's digits in each half of a 16-bit lane */
+        uint32_t four;
+        memcpy(&four, b + i, sizeof four);
+        uint64_t v = four;
+        v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+        v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        v = (v >> 4 | v << 8) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+        uint64_t letters = (v + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+        v += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+        memcpy(to + 2 * i, &v, sizeof v);
+    }
+    for (; i < size; i++) {
+        to[2 * i] = digits[b[i] >> 4];
+        to[2 * i + 1] = digits[b[i] & 15];
     }
     w->size += 2 * size;
 }

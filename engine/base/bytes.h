@@ -69,6 +69,15 @@ static inline void write_slice(struct writer *w, struct bytes b)
 
 #define write_literal(w, literal) write_bytes((w), (literal), sizeof(literal) - 1)
 
+/* "00" to "99". */
+extern const char bytes_digit_pairs[201];
+
+static inline char *put_two_digits(char *at, uint32_t n)
+{
+    memcpy(at, bytes_digit_pairs + 2 * (size_t)n, 2);
+    return at + 2;
+}
+
 void write_text(struct writer *w, const char *text); /* NUL-terminated */
 void write_u64(struct writer *w, uint64_t n);        /* decimal */
 void write_i64(struct writer *w, int64_t n);

@@ -162,31 +162,26 @@ enum err time_parse_ms(struct bytes text, int64_t *ms)
     return err;
 }
 
-static inline char *put_digits(char *at, uint32_t n, uint32_t count)
-{
-    for (uint32_t i = count; i > 0; i--, n /= 10)
-        at[i - 1] = (char)('0' + n % 10);
-    return at + count;
-}
-
 /* "2026-11-24T13:21:00.000" */
 static char *put_civil(char *at, int64_t ms)
 {
     struct civil c =
         civil_of_ms(i64_max(TIME_LEAST_S * 1000, i64_min(ms, TIME_MOST_S * 1000 + 999)));
-    at = put_digits(at, (uint32_t)c.year, 4);
+    at = put_two_digits(at, (uint32_t)c.year / 100);
+    at = put_two_digits(at, (uint32_t)c.year % 100);
     *at++ = '-';
-    at = put_digits(at, c.month, 2);
+    at = put_two_digits(at, c.month);
     *at++ = '-';
-    at = put_digits(at, c.day, 2);
+    at = put_two_digits(at, c.day);
     *at++ = 'T';
-    at = put_digits(at, c.hour, 2);
+    at = put_two_digits(at, c.hour);
     *at++ = ':';
-    at = put_digits(at, c.minute, 2);
+    at = put_two_digits(at, c.minute);
     *at++ = ':';
-    at = put_digits(at, c.second, 2);
+    at = put_two_digits(at, c.second);
     *at++ = '.';
-    return put_digits(at, c.ms, 3);
+    *at++ = (char)('0' + c.ms / 100);
+    return put_two_digits(at, c.ms % 100);
 }
 
 void time_write(struct writer *w, int64_t ms)
@@ -204,8 +199,8 @@ void time_write_offset(struct writer *w, int64_t ms, int32_t offset_s)
     char *at = put_civil(text, ms + (int64_t)offset_s * 1000);
     uint32_t minutes = (uint32_t)(offset_s < 0 ? -offset_s : offset_s) / 60;
     *at++ = offset_s < 0 ? '-' : '+';
-    at = put_digits(at, minutes / 60, 2);
+    at = put_two_digits(at, minutes / 60);
     *at++ = ':';
-    at = put_digits(at, minutes % 60, 2);
+    at = put_two_digits(at, minutes % 60);
     write_bytes(w, text, (size_t)(at - text));
 }

@@ -323,6 +323,10 @@ void claim_write_end(const struct claim *claim, struct writer *w)
     char encoded[CLAIM_TEXT_MAX];
     struct writer text = writer_of(encoded, sizeof(encoded));
     CHECK(claim->state == CLAIM_OVER && claim->end.written);
+    if (claim->end.is_next) {
+        write_bytes(w, claim->next, claim->next_size);
+        return;
+    }
     claim_write_text(&text, claim->end.text);
     struct claim_value v = claim_value_of(claim, claim->end.kind, claim->end.attempts,
                                           claim->end.risk, claim->end.time_ms, writer_bytes(&text));

@@ -83,6 +83,7 @@ struct claim_end {
     uint32_t attempts, risk; /* risk > 0 on S: dup_risk */
     int64_t time_ms;
     struct bytes text; /* a provider's id or a reason's code, decoded; in the claim, or static */
+    bool is_next;      /* what stands in Redis is the claim's `next` */
 };
 
 struct claim {
@@ -121,6 +122,7 @@ struct claim {
     struct claim_end end;
 
     /* texts: `next` is what the step writes, `seen` what it was decided upon */
+    struct claim_value next_value; /* what `next` says, but for where its texts are */
     uint16_t seen_size, next_size;
     char next[CLAIM_VALUE_MAX], seen[CLAIM_VALUE_MAX];
 };

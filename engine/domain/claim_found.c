@@ -26,9 +26,10 @@ enum claim_state claim_over(struct claim *claim, const struct claim_value *v)
 /* What `next` says was written. */
 enum claim_state claim_over_next(struct claim *claim)
 {
-    struct claim_value v;
-    CHECK(claim_parse_value((struct bytes){claim->next, claim->next_size}, &v));
-    return claim_over(claim, &v);
+    struct claim_value v = claim_next_value(claim);
+    claim_over(claim, &v);
+    claim->end.is_next = true;
+    return claim->state;
 }
 
 /* An end that Redis has no place for: another's value holds the key, or an unreadable one. */
@@ -70,8 +71,7 @@ enum claim_state claim_wait(struct claim *claim, const struct claim_world *world
 /* `next` was written, and it is this job's: its counts are now true. */
 enum claim_state claim_adopt(struct claim *claim, const struct claim_world *world)
 {
-    struct claim_value v;
-    CHECK(claim_parse_value((struct bytes){claim->next, claim->next_size}, &v));
+    const struct claim_value v = claim_next_value(claim);
     claim->doubt = claim->doubt || claim->next_doubt;
     claim->lost = claim->lost || claim->next_lost;
     claim->known_epoch_ms = claim->counted_epoch_ms = world->epoch_begun_ms;

@@ -72,7 +72,18 @@ void claim_set_next(struct claim *claim, const struct claim_value *v)
     claim_write_value(&w, v);
     CHECK(!w.overflow);
     claim->next_size = (uint16_t)w.size;
+    claim->next_value = *v;
     claim->next_doubt = claim->next_lost = false;
+}
+
+struct claim_value claim_next_value(const struct claim *claim)
+{
+    struct claim_value v = claim->next_value;
+    v.own.at = claim->next + 2; /* behind the kind */
+    if (v.kind == CLAIM_CLAIMED)
+        v.text = (struct bytes){0};
+    v.text.at = claim->next + claim->next_size - v.text.size;
+    return v;
 }
 
 void claim_set_seen(struct claim *claim, struct bytes text)

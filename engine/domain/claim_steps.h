@@ -17,6 +17,8 @@ struct claim_value claim_value_of(const struct claim *claim, enum claim_kind kin
                                   uint32_t attempts, uint32_t risk, int64_t time_ms,
                                   struct bytes text);
 void claim_set_next(struct claim *claim, const struct claim_value *v);
+/* What `next` says, as parsing it would tell. */
+struct claim_value claim_next_value(const struct claim *claim);
 void claim_set_seen(struct claim *claim, struct bytes text);
 void claim_see_held(struct claim *claim);
 int64_t claim_first_unknown_ms(const struct claim *claim);

@@ -132,10 +132,11 @@ bool claim_parse_value(struct bytes text, struct claim_value *out)
     return true;
 }
 
-static bool is_plain(char c)
+/* Letters, digits and "-._~:". */
+static inline bool is_plain(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= ':') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
+    static const uint64_t bits[4] = {UINT64_C(0x07ff600000000000), UINT64_C(0x47fffffe87fffffe)};
+    return bits[(unsigned char)c >> 6] >> (c & 63) & 1;
 }
 
 static size_t plain_size(struct bytes text)

@@ -15,6 +15,23 @@ static size_t prefix_size(const ProtobufCEnumDescriptor *type)
     return size;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Names are of A-Z, 0-9 and _: of these only letters have 0x40 and stay below 0x80 when
+ * 0x25 is added. */
+static void write_lower(char *to, const char *name, size_t size)
+{
+    size_t i = 0;
+    for (; size - i >= 8; i += 8) {
+        uint64_t v;
+        memcpy(&v, name + i, sizeof v);
+        v |= ((v << 1) & ~(v + EACH(0x25)) & EACH(0x80)) >> 2;
+        memcpy(to + i, &v, sizeof v);
+    }
+    for (; i < size; i++)
+        to[i] = lower(name[i]);
+}
+
 void pb_write_enum(struct writer *w, const ProtobufCEnumDescriptor *type, int value)
 {
     const ProtobufCEnumValue *found = pb_enum_value(type, value);
@@ -23,11 +40,13 @@ void pb_write_enum(struct writer *w, const ProtobufCEnumDescriptor *type, int va
         return;
     }
     const char *name = found->name + prefix_size(type);
-    char text[64];
-    size_t size = 0;
-    for (; size < sizeof text && name[size]; size++)
-        text[size] = lower(name[size]);
-    write_bytes(w, text, size);
+    size_t size = strlen(name);
+    if (w->overflow || size > w->max - w->size) {
+        w->overflow = true;
+        return;
+    }
+    write_lower(w->at + w->size, name, size);
+    w->size += size;
 }
 
 static bool is_name(struct bytes text, const char *name)

@@ -269,7 +269,11 @@ struct bytes job_leg_id(struct job *job)
 {
     const struct leg *leg = job->leg;
     const char *channel = leg ? channel_name(leg->channel) : NULL;
-    if (!job->has_leg_id)
+    bool is_claim = leg && leg->address.size > 0 && job->claim_ready &&
+                    event_dedup_of(job->event) == event_id_of(job->event);
+    if (!job->has_leg_id && is_claim)
+        memcpy(job->leg_id, job->claim.key + 4, sizeof job->leg_id); /* a hash of the same */
+    else if (!job->has_leg_id)
         claim_leg_hex(event_id_of(job->event), bytes_of(channel), leg ? leg->address : BYTES(""),
                       job->leg_id);
     job->has_leg_id = true;
