@@ -220,6 +220,68 @@ static void on_letter(void *context, const struct kafka_in_record *record)
     }
 }
 
+/* One of topic/partition/offset, from the end: a topic may hold anything but '/'. */
+static bool parse_origin(struct bytes text, struct origin *out)
+{
+    char copy[128];
+    copy_text(copy, sizeof copy, text);
+    return sscanf(copy, "%63[^/]/%" SCNd32 "/%" SCNd64, out->topic, &out->partition,
+                  &out->offset) == 3;
+}
+
+/* `sms:hash,email:hash`: a bit for each channel that is named. */
+static uint32_t channels_of(struct bytes legs)
+{
+    char copy[4096];
+    uint32_t bits = 0;
+    copy_text(copy, sizeof copy, legs);
+    for (uint8_t channel = SIM_SMS; channel < SIM_CHANNEL_COUNT; channel++)
+        if (strstr(copy, sim_channel_text(channel)))
+            bits |= UINT32_C(1) << channel;
+    return bits;
+}
+
+static void on_deferral(void *context, const struct kafka_in_record *record)
+{
+    struct gathering *g = context;
+    struct bytes event_due = kafka_header_of(record, "carillon-event-due");
+    struct bytes due = event_due.at ? event_due : kafka_header_of(record, "carillon-due");
+    struct bytes reason = kafka_header_of(record, "carillon-reason");
+    struct deferral_row *r = ROW_ADD(g->o->deferrals, g->o->deferral_count);
+    *r = (struct deferral_row){.time_ms = record->time_ms};
+    copy_text(r->place.topic, sizeof r->place.topic, bytes_of(record->topic));
+    r->place.partition = record->partition;
+    r->place.offset = record->offset;
+    r->seq = (uint32_t)number_of(kafka_header_of(record, "carillon-seq"));
+    r->due_ms = number_of(due);
+    r->channels = channels_of(kafka_header_of(record, "carillon-legs"));
+    r->timed = bytes_equal(reason, BYTES("not_due")) || bytes_equal(reason, BYTES("quiet_hours"));
+    if (r->due_ms > 0 && r->seq > 0 &&
+        parse_origin(kafka_header_of(record, "carillon-origin"), &r->origin))
+        return;
+    fprintf(stderr, "%s/%" PRId32 "/%" PRId64 ": not a deferral\n", record->topic,
+            record->partition, record->offset);
+    g->bad++;
+}
+
+/* Those that exist: generations from 1 on, and far. */
+static bool gather_deferrals(struct gathering *g, const char *brokers)
+{
+    const char *prefix = g->o->prefix ? g->o->prefix : "";
+    char topic[64];
+    bool fine = true;
+    for (int generation = 1; fine; generation++) {
+        snprintf(topic, sizeof topic, "%scarillon.deferred.%d", prefix, generation);
+        if (kafka_partitions(brokers, topic) == 0)
+            break;
+        fine = kafka_read_all(brokers, topic, on_deferral, g);
+    }
+    snprintf(topic, sizeof topic, "%scarillon.deferred.far", prefix);
+    if (fine && kafka_partitions(brokers, topic) > 0)
+        fine = kafka_read_all(brokers, topic, on_deferral, g);
+    return fine;
+}
+
 bool gather_topics(struct oracle *o, const char *brokers)
 {
     struct gathering g = {.o = o, .memory = malloc(OUTCOME_MEMORY)};
@@ -229,7 +291,7 @@ bool gather_topics(struct oracle *o, const char *brokers)
     snprintf(outcomes, sizeof outcomes, "%scarillon.outcomes", prefix);
     snprintf(dead, sizeof dead, "%scarillon.dead", prefix);
     bool fine = kafka_read_all(brokers, outcomes, on_outcome, &g) &&
-                kafka_read_all(brokers, dead, on_letter, &g) &&
+                kafka_read_all(brokers, dead, on_letter, &g) && gather_deferrals(&g, brokers) &&
                 kafka_read_all(brokers, "__consumer_offsets", on_commit, &g);
     free(g.memory);
     return fine && g.bad == 0;
@@ -241,6 +303,7 @@ void gather_free(struct oracle *o)
     free(o->calls);
     free(o->outcomes);
     free(o->letters);
+    free(o->deferrals);
     free(o->commits);
     free(o->faults);
     free(o->limits);

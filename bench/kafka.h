@@ -41,6 +41,9 @@ typedef void (*kafka_in_fn)(void *context, const struct kafka_in_record *record)
 bool kafka_read_all(const char *brokers, const char *topic, kafka_in_fn take,
                     void *context) MUST_USE;
 
+/* How many partitions the topic has; 0: there is none such, or no answer. */
+int32_t kafka_partitions(const char *brokers, const char *topic);
+
 /* Records that the group has not committed yet, over all partitions; -1 after saying why
  * on standard error. */
 int64_t kafka_lag(const char *brokers, const char *group, const char *topic);

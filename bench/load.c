@@ -166,6 +166,8 @@ static int read_and_run(struct load *l, int argc, char **argv)
         {"due-spread", OPTION_NUMBER, &l->scenario.due_spread_ms,
          "one in ten is due up to this many ms later", NULL},
         {"settle", OPTION_NUMBER, &l->settle_ms, "ms to wait for acknowledgements", NULL},
+        {"defer-over", OPTION_NUMBER, &l->scenario.defer_over_ms,
+         "each is due at a moment of the next so many ms", NULL},
         {"mix", OPTION_EACH, &l->scenario,
          "KIND=WEIGHT,...: reminder booking_confirmed receipt auto_reply direct_message "
          "feedback_alert one_time_code campaign",

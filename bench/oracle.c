@@ -80,6 +80,12 @@ static int by_origin(const void *a, const void *b)
     return origin_compare(&x->origin, &y->origin);
 }
 
+static int by_first(const void *a, const void *b)
+{
+    const struct deferral_row *x = a, *y = b;
+    return origin_compare(&x->origin, &y->origin);
+}
+
 static void sort(void *rows, size_t count, size_t size, int (*order)(const void *, const void *))
 {
     if (count > 0)
@@ -98,6 +104,23 @@ struct outcome_range oracle_outcomes_of(const struct oracle *o, const struct ori
     }
     struct outcome_range range = {o->outcomes + low, 0};
     while (low + range.count < o->outcome_count &&
+           origin_compare(&range.at[range.count].origin, origin) == 0)
+        range.count++;
+    return range;
+}
+
+struct deferral_range oracle_deferrals_of(const struct oracle *o, const struct origin *origin)
+{
+    size_t low = 0, high = o->deferral_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (origin_compare(&o->deferrals[middle].origin, origin) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    struct deferral_range range = {o->deferrals + low, 0};
+    while (low + range.count < o->deferral_count &&
            origin_compare(&range.at[range.count].origin, origin) == 0)
         range.count++;
     return range;
@@ -155,10 +178,10 @@ static void print_summary(const struct oracle *o)
             "\ncounts records=%zu copies=%" PRIu64 " letters=%" PRIu64
             " calls=%zu accepted=%" PRIu64 " extra_accepts=%" PRIu64 " extra_bound=%" PRIu64
             " replays=%" PRIu64 " dup_risk=%" PRIu64 " claims_lost=%" PRIu64 " flips=%" PRIu64
-            " lost_claim_repeats=%" PRIu64 " commits=%zu uncommitted=%" PRIu64 "\n",
+            " lost_claim_repeats=%" PRIu64 " deferrals=%zu commits=%zu uncommitted=%" PRIu64 "\n",
             o->load_count, c->copies, c->letters, o->call_count, c->accepted, c->extra_accepts,
             c->extra_bound, c->replays, c->dup_risk, c->claims_lost, c->flips,
-            c->lost_claim_repeats, o->commit_count, c->uncommitted);
+            c->lost_claim_repeats, o->deferral_count, o->commit_count, c->uncommitted);
     fprintf(o->report,
             "latency from due to first byte: p50_ms=%" PRId64 " p99_ms=%" PRId64 " max_ms=%" PRId64
             "\n",
@@ -170,6 +193,7 @@ bool oracle_judge(struct oracle *o)
     sort(o->loads, o->load_count, sizeof *o->loads, by_event);
     sort(o->calls, o->call_count, sizeof *o->calls, by_token);
     sort(o->outcomes, o->outcome_count, sizeof *o->outcomes, by_leg);
+    sort(o->deferrals, o->deferral_count, sizeof *o->deferrals, by_first);
     sort(o->letters, o->letter_count, sizeof *o->letters, by_origin);
     oracle_judge_records(o);
     oracle_judge_calls(o);

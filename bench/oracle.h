@@ -14,7 +14,7 @@
     X(I4, "I4", "once: no repeat that is not told")                                               \
     X(I5, "I5", "one idempotency key a leg")                                                      \
     X(I9, "I9", "no route above its limit")                                                       \
-    X(I10, "I10", "no commit before the ends that it covers, none backwards")                     \
+    X(I10, "I10", "no commit before the ends or deferrals that it covers, none backwards")        \
     X(I12, "I12", "never early")
 
 enum invariant {
@@ -48,6 +48,17 @@ struct letter_row {
     int64_t append_ms;
 };
 
+/* A record of a deferral topic: the event, or some of its legs, waits there. */
+struct deferral_row {
+    struct origin origin; /* of the first record */
+    struct origin place;  /* its own */
+    uint32_t seq;         /* of the hop, from 1; the first record has 0 */
+    uint32_t channels;    /* of the legs that wait, a bit each; 0: all */
+    int64_t time_ms;      /* of producing, so before its acknowledgement */
+    int64_t due_ms;       /* no first byte before */
+    bool timed;           /* it waits for a time, and not because of a route */
+};
+
 struct commit_row {
     char group[64], topic[64], metadata[4100];
     int32_t partition;
@@ -76,6 +87,8 @@ struct oracle {
     size_t outcome_count;
     struct letter_row *letters;
     size_t letter_count;
+    struct deferral_row *deferrals;
+    size_t deferral_count;
     struct commit_row *commits;
     size_t commit_count;
     struct fault_row *faults;
@@ -107,6 +120,12 @@ struct outcome_range {
 };
 /* All outcomes of the record, leg by leg, in their order. */
 struct outcome_range oracle_outcomes_of(const struct oracle *o, const struct origin *origin);
+struct deferral_range {
+    const struct deferral_row *at;
+    size_t count;
+};
+/* All deferrals that come of the record. */
+struct deferral_range oracle_deferrals_of(const struct oracle *o, const struct origin *origin);
 const struct letter_row *oracle_letter_of(const struct oracle *o, const struct origin *origin);
 bool oracle_has_fault(const struct oracle *o, const char *what);
 struct origin origin_of_load(const struct load_record *load);

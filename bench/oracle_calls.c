@@ -32,10 +32,23 @@ static void judge_content(struct oracle *o, const struct load_record *load,
         oracle_violation(o, INVARIANT_I2, load->token, "another address by %s", channel);
 }
 
+/* What waited for a time is not called before that. (What waited for a route may be sent by
+ * another worker, which read the record before.) */
+static int64_t deferred_until_ms(const struct oracle *o, const struct load_record *load)
+{
+    struct origin origin = origin_of_load(load);
+    struct deferral_range hops = oracle_deferrals_of(o, &origin);
+    int64_t due_ms = INT64_MAX;
+    for (size_t i = 0; i < hops.count; i++)
+        if (hops.at[i].timed)
+            due_ms = i64_min(due_ms, hops.at[i].due_ms);
+    return due_ms == INT64_MAX ? INT64_MIN : due_ms;
+}
+
 static int64_t judge_time(struct oracle *o, const struct load_record *load,
                           const struct sim_record *call)
 {
-    int64_t due_ms = i64_max(load->due_ms, load->planned_ms);
+    int64_t due_ms = i64_max(i64_max(load->due_ms, load->planned_ms), deferred_until_ms(o, load));
     int64_t first_ms = call->first_ns / 1000000;
     o->checked[INVARIANT_I12]++;
     if (first_ms < due_ms)

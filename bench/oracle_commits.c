@@ -1,5 +1,7 @@
 /* I10: what a commit covers - all before its value, and what its metadata calls done - had
- * its outcomes or its dead letter appended by then; and no commit goes backwards. */
+ * by then its outcomes, its dead letter, or the deferrals that take its place, written; and no
+ * commit goes backwards. Of a deferral that is committed itself, only later hops take the
+ * place, and only the legs that it holds count. */
 #include "oracle.h"
 
 #include <inttypes.h>
@@ -22,7 +24,7 @@ static bool base64url_decode(const char *text, uint8_t *out, size_t *size)
 {
     uint32_t bits = 0, held = 0;
     *size = 0;
-    for (; *text; text++) {
+    for (; *text && *text != '|'; text++) { /* a ring's finished cycle may follow */
         int digit = digit_of(*text);
         if (digit < 0)
             return false;
@@ -73,19 +75,43 @@ struct spot {
     bool covered;
 };
 
-/* The last of the first outcomes of its legs. */
-static int64_t done_ms_of(const struct oracle *o, const struct origin *origin)
+/* A record under judgement: a first one (hop 0), or a deferral. */
+struct held {
+    const struct origin *origin;
+    uint32_t seq, channels;
+};
+
+static bool holds(uint32_t channels, uint8_t channel)
 {
-    struct outcome_range all = oracle_outcomes_of(o, origin);
-    const struct letter_row *letter = oracle_letter_of(o, origin);
+    return channels == 0 || (channels & UINT32_C(1) << channel) != 0;
+}
+
+/* When a later hop first held the leg. */
+static int64_t deferred_ms(struct deferral_range hops, uint32_t seq, uint8_t channel)
+{
+    int64_t first_ms = INT64_MAX;
+    for (size_t i = 0; i < hops.count; i++)
+        if (hops.at[i].seq > seq && holds(hops.at[i].channels, channel))
+            first_ms = i64_min(first_ms, hops.at[i].time_ms);
+    return first_ms;
+}
+
+/* The last of its legs' first outcomes, or of the deferrals that came before them. */
+static int64_t done_ms_of(const struct oracle *o, const struct held *held)
+{
+    struct outcome_range all = oracle_outcomes_of(o, held->origin);
+    struct deferral_range hops = oracle_deferrals_of(o, held->origin);
+    const struct letter_row *letter = oracle_letter_of(o, held->origin);
     int64_t done_ms = letter ? letter->append_ms : INT64_MIN;
     for (size_t i = 0; i < all.count; i++) {
-        bool first = i == 0 || strcmp(all.at[i].leg_id, all.at[i - 1].leg_id) != 0 ||
-                     all.at[i].channel != all.at[i - 1].channel;
-        if (first)
-            done_ms = i64_max(done_ms, all.at[i].append_ms);
+        const struct outcome_row *row = &all.at[i];
+        bool first =
+            i == 0 || strcmp(row->leg_id, row[-1].leg_id) != 0 || row->channel != row[-1].channel;
+        if (first && holds(held->channels, row->channel))
+            done_ms = i64_max(done_ms,
+                              i64_min(row->append_ms, deferred_ms(hops, held->seq, row->channel)));
     }
-    return done_ms == INT64_MIN ? INT64_MAX : done_ms;
+    return done_ms == INT64_MIN ? deferred_ms(hops, held->seq, 0) : done_ms;
 }
 
 static int by_offset(const void *a, const void *b)
@@ -94,16 +120,34 @@ static int by_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+static struct spot spot_of_load(const struct oracle *o, const struct load_record *load)
+{
+    struct origin origin = origin_of_load(load);
+    return (struct spot){load->offset, done_ms_of(o, &(struct held){.origin = &origin}),
+                         load->token, false};
+}
+
+static struct spot spot_of_deferral(const struct oracle *o, const struct deferral_row *row)
+{
+    return (struct spot){row->place.offset,
+                         done_ms_of(o, &(struct held){&row->origin, row->seq, row->channels}),
+                         "a deferral", false};
+}
+
+/* The partition's records: first ones, or deferrals. */
 static size_t take_spots(const struct oracle *o, const char *topic, int32_t partition,
                          struct spot *spots)
 {
     size_t count = 0;
     for (size_t i = 0; i < o->load_count; i++) {
         const struct load_record *load = &o->loads[i];
-        if (load->offset < 0 || load->partition != partition || strcmp(load->topic, topic) != 0)
-            continue;
-        struct origin origin = origin_of_load(load);
-        spots[count++] = (struct spot){load->offset, done_ms_of(o, &origin), load->token, false};
+        if (load->offset >= 0 && load->partition == partition && strcmp(load->topic, topic) == 0)
+            spots[count++] = spot_of_load(o, load);
+    }
+    for (size_t i = 0; i < o->deferral_count; i++) {
+        const struct deferral_row *row = &o->deferrals[i];
+        if (row->place.partition == partition && strcmp(row->place.topic, topic) == 0)
+            spots[count++] = spot_of_deferral(o, row);
     }
     if (count > 0)
         qsort(spots, count, sizeof *spots, by_offset);
@@ -150,7 +194,7 @@ static void judge_commit(struct oracle *o, struct spot *spots, size_t count, siz
 /* All commits of one group for one partition, in their order from `from`. */
 static void judge_partition(struct oracle *o, const struct commit_row *from, bool *seen)
 {
-    struct spot *spots = calloc(o->load_count + 1, sizeof *spots);
+    struct spot *spots = calloc(o->load_count + o->deferral_count + 1, sizeof *spots);
     uint8_t *done = malloc(BITMAP_MAX);
     CHECK(spots && done);
     size_t count = take_spots(o, from->topic, from->partition, spots), below = 0;
@@ -176,12 +220,14 @@ void oracle_judge_commits(struct oracle *o)
 {
     bool *seen = calloc(o->commit_count + 1, sizeof *seen);
     CHECK(seen);
-    char events[64], urgent[64];
+    char events[64], urgent[64], deferred[64];
     snprintf(events, sizeof events, "%scarillon.events", o->prefix ? o->prefix : "");
     snprintf(urgent, sizeof urgent, "%scarillon.events.urgent", o->prefix ? o->prefix : "");
+    snprintf(deferred, sizeof deferred, "%scarillon.deferred.", o->prefix ? o->prefix : "");
     for (size_t i = 0; i < o->commit_count; i++) {
         const struct commit_row *c = &o->commits[i];
-        bool ours = strcmp(c->topic, events) == 0 || strcmp(c->topic, urgent) == 0;
+        bool ours = strcmp(c->topic, events) == 0 || strcmp(c->topic, urgent) == 0 ||
+                    strncmp(c->topic, deferred, strlen(deferred)) == 0;
         if (ours && !seen[i])
             judge_partition(o, c, seen);
     }

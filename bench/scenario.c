@@ -222,6 +222,8 @@ static void build_event(const struct scenario *s, const struct row *row, uint32_
     record->due_ms = planned_ms;
     if (s->due_spread_ms > 0 && chance(s, number, 9, 0.1))
         record->due_ms += (int64_t)(draw(s, number, 10) % (uint64_t)s->due_spread_ms);
+    if (s->defer_over_ms > 0)
+        record->due_ms += (int64_t)(draw(s, number, 13) % (uint64_t)s->defer_over_ms);
     b->event.due_at = stamp(&b->due, record->due_ms);
     if (!row->content && row->to != TO_OWNER) {
         carillon__v1__booking__init(&b->booking);

@@ -14,6 +14,7 @@ struct scenario {
     double duplicates;     /* share of events that come twice */
     double malformed;      /* share of records that are broken */
     int64_t due_spread_ms; /* one in ten is due up to that much later */
+    int64_t defer_over_ms; /* each is due at a moment of the next so many ms */
     enum scenario_format format;
 };
 

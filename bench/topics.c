@@ -146,17 +146,23 @@ int dump_command(int argc, char **argv)
 
 int lag_command(int argc, char **argv)
 {
-    const char *brokers = NULL, *prefix = "", *group = "carillon";
+    const char *brokers = NULL, *prefix = "", *group = "carillon", *topic = NULL;
     const struct option_row rows[] = {
         {"brokers", OPTION_TEXT, &brokers, "host:port", NULL},
         {"prefix", OPTION_TEXT, &prefix, "of the topics' names", NULL},
         {"group", OPTION_TEXT, &group, "default carillon", NULL},
+        {"topic", OPTION_TEXT, &topic, "default: the events' two", NULL},
     };
     if (!options_read("lag", rows, countof(rows), argc, argv) || !brokers)
         return EXIT_USAGE;
     char events[64], urgent[64];
     snprintf(events, sizeof events, "%scarillon.events", prefix);
     snprintf(urgent, sizeof urgent, "%scarillon.events.urgent", prefix);
+    if (topic) {
+        int64_t lag = kafka_lag(brokers, group, topic);
+        printf("%" PRId64 "\n", lag);
+        return lag < 0 ? EXIT_UNAVAILABLE : EXIT_OK;
+    }
     int64_t first = kafka_lag(brokers, group, events);
     int64_t second = kafka_lag(brokers, group, urgent);
     if (first < 0 || second < 0)

@@ -21,6 +21,7 @@ struct run {
     struct sim_record calls[16];
     struct outcome_row outcomes[16];
     struct letter_row letters[4];
+    struct deferral_row deferrals[4];
     struct commit_row commits[8];
     struct fault_row faults[4];
     struct limit_row limit;
@@ -127,6 +128,7 @@ static int setup(void **state)
                            .calls = r->calls,
                            .outcomes = r->outcomes,
                            .letters = r->letters,
+                           .deferrals = r->deferrals,
                            .commits = r->commits,
                            .faults = r->faults,
                            .limits = &r->limit};
@@ -476,6 +478,86 @@ static void metadata_of_another_form_is_told(void **state)
     JUDGE_ONLY(I10);
 }
 
+/* Event 0's record, or a hop of it, in partition 5 of a ring. */
+static struct deferral_row *add_deferral(struct run *r, uint32_t seq, int64_t time_ms)
+{
+    struct deferral_row *row = &r->deferrals[r->o.deferral_count];
+    *row = (struct deferral_row){.origin = origin_of_load(&r->loads[0]),
+                                 .place = {"carillon.deferred.1", 5, seq},
+                                 .seq = seq,
+                                 .time_ms = time_ms,
+                                 .due_ms = DUE_MS,
+                                 .timed = true};
+    r->o.deferral_count++;
+    return row;
+}
+
+static void commit_ring(struct run *r, int64_t value, int64_t time_ms, const char *metadata)
+{
+    struct commit_row *c = add_commit(r, value, time_ms, metadata);
+    c->partition = 5;
+    snprintf(c->group, sizeof c->group, "carillon.ring");
+    snprintf(c->topic, sizeof c->topic, "carillon.deferred.1");
+}
+
+static void a_deferral_covers_its_first_record_and_is_covered_by_the_end(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 500);
+    r->o.commits[0].value = 1;
+    r->o.commits[0].time_ms = DUE_MS - 400;
+    r->o.commits[0].metadata[0] = '\0';
+    commit_ring(r, 2, DUE_MS + 60, "1|w1||-17");
+    assert_true(oracle_judge(&r->o));
+    assert_int_equal(r->o.checked[INVARIANT_I10], 7);
+}
+
+static void a_commit_before_its_deferral_is_told(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 300);
+    r->o.commits[0].value = 1;
+    r->o.commits[0].time_ms = DUE_MS - 400;
+    r->o.commits[0].metadata[0] = '\0';
+    JUDGE_ONLY(I10);
+}
+
+static void a_deferral_committed_before_its_end_is_told(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 500);
+    commit_ring(r, 2, DUE_MS + 40, "");
+    JUDGE_ONLY(I10);
+}
+
+static void a_deferral_does_not_cover_itself_and_a_later_hop_does(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 500);
+    commit_ring(r, 2, DUE_MS - 100, "");
+    struct oracle before = r->o;
+    assert_false(oracle_judge(&r->o));
+    r->o = before;
+    add_deferral(r, 2, DUE_MS - 200);
+    assert_true(oracle_judge(&r->o));
+}
+
+static void a_hop_of_another_leg_covers_nothing(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 500);
+    commit_ring(r, 2, DUE_MS - 100, "");
+    add_deferral(r, 2, DUE_MS - 200)->channels = 1u << SIM_EMAIL;
+    JUDGE_ONLY(I10);
+}
+
+static void a_call_before_what_its_deferral_says_is_told(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 500)->due_ms = DUE_MS + 20000;
+    JUDGE_ONLY(I12);
+}
+
 static void what_is_not_committed_is_counted(void **state)
 {
     struct run *r = *state;
@@ -567,6 +649,12 @@ int main(void)
         TEST(a_bit_before_the_outcome_is_told),
         TEST(a_commit_backwards_is_told),
         TEST(metadata_of_another_form_is_told),
+        TEST(a_deferral_covers_its_first_record_and_is_covered_by_the_end),
+        TEST(a_commit_before_its_deferral_is_told),
+        TEST(a_deferral_committed_before_its_end_is_told),
+        TEST(a_deferral_does_not_cover_itself_and_a_later_hop_does),
+        TEST(a_hop_of_another_leg_covers_nothing),
+        TEST(a_call_before_what_its_deferral_says_is_told),
         TEST(what_is_not_committed_is_counted),
         TEST(a_call_before_it_is_due_is_told),
         TEST(commits_are_read_in_each_version),
