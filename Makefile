@@ -120,6 +120,11 @@ test:
 scenarios-real: all
 	@python3 tests/real/scenarios.py
 
+# 200,000 deferred over 24 slots of seconds, with everything killed meanwhile; five minutes.
+.PHONY: deferral-full
+deferral-full: all
+	@python3 tests/real/deferral.py full
+
 # libFuzzer targets: `make fuzz F=json FUZZ_S=60`, or all of them in turn.
 FUZZ_S ?= 60
 FUZZ_C := $(wildcard tests/fuzz/fuzz_$(or $(F),*).c)

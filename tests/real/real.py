@@ -20,7 +20,7 @@ BENCH = os.environ.get("CARILLON_BENCH", os.path.join(ROOT, "build/carillon-benc
 
 CONFIG = """\
 worker: {{name: worker, shards: {shards}, io: {io}, adapters: {root}/deploy/providers, drain_ms: 5000}}
-deferral: {{slots: 8, spread: 1, far_spread: 1, time_sample_ms: 1000}}
+deferral: {{{deferral}}}
 kafka:
   bootstrap_servers: "{kafka}"
   topic_prefix: "{prefix}"
@@ -30,7 +30,7 @@ kafka:
   partitions: {partitions}
   delivery_timeout_ms: 60000
 redis: {{address: "{redis}"}}
-schedule: {{retry_least_ms: 50, retry_most_ms: 1000}}
+schedule: {{horizon_ms: {horizon_ms}, retry_least_ms: 50, retry_most_ms: 1000}}
 claims: {{foreign_wait_ms: 5000}}
 send: {{request_deadline_ms: {deadline_ms}, connect_timeout_ms: 1000, max_attempts: 10}}
 rules: {{platform_zone: Europe/Paris, address_key: not-a-secret}}
@@ -76,7 +76,8 @@ class Real:
         self.options = dict(
             shards=1, io="auto", prefix="", session_ms=2000, heartbeat_ms=500, partitions=8,
             deadline_ms=2000, format="json", in_flight=64, sms_limit=0, email_limit=0, tls=True,
-            root=ROOT)
+            deferral="slots: 8, spread: 1, far_spread: 1, time_sample_ms: 1000",
+            horizon_ms=60000, root=ROOT)
         self.options.update(options)
         self.folder = tempfile.mkdtemp(prefix="carillon-real-")
         self.processes = {}  # name -> Popen, of those that are ours directly
@@ -232,9 +233,9 @@ class Real:
         with open(self.path(name), errors="replace") as file:
             return "".join(file.readlines()[-lines:])
 
-    def lag(self):
+    def lag(self, *flags):
         done = subprocess.run([BENCH, "lag", "--brokers", self.brokers, "--prefix",
-                               self.options["prefix"]], stdout=subprocess.PIPE,
+                               self.options["prefix"], *flags], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, text=True)
         return int(done.stdout) if done.returncode == 0 else None
 
