@@ -145,6 +145,8 @@ static bool open_claims(struct shard *s, char *why)
                   .foreign_wait_ms = (int64_t)is->claims.foreign_wait_ms},
         .marks = s->options.marks,
         .mark_count = s->options.mark_count,
+        .time_sample_ns = is->deferral.time_sample_ms * NS_PER_MS,
+        .stall_ns = is->kafka.session_timeout_ms * NS_PER_MS,
     };
     if (claims_init(&s->claims, &options) == ERR_OK)
         return true;

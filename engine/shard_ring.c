@@ -10,10 +10,7 @@
 
 struct ring_clock shard_clock(void *shard)
 {
-    const struct claims *claims = &((struct shard *)shard)->claims;
-    return (struct ring_clock){.now_ms = claims_now_ms(claims, clock_mono_ns()),
-                               .held = !claims->gate.clock_known,
-                               .agreed = claims->gate.clock_known};
+    return claims_clock(&((struct shard *)shard)->claims, clock_mono_ns());
 }
 
 void shard_name_ring(struct shard *s)

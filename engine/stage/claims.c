@@ -18,7 +18,7 @@ enum err claims_init(struct claims *c, const struct claims_options *options)
                          .marks = options->marks,
                          .mark_count = options->mark_count,
                          .waiter = {on_answer}};
-    gate_init(c);
+    gate_init(c, options);
     c->asking = calloc(ASKING_MAX, sizeof(struct job *));
     c->free_index = calloc(ASKING_MAX, sizeof *c->free_index);
     if (!tail_init(c) || !c->asking || !c->free_index) {

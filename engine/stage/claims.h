@@ -9,6 +9,7 @@
 #pragma once
 
 #include "domain/claim.h"
+#include "domain/server_clock.h"
 #include "io/redis.h"
 #include "stage/job.h"
 
@@ -22,6 +23,7 @@ enum gate_state {
     GATE_TAIL,      /* writing again what was in hand */
     GATE_HOLD,      /* 3 s, and a commit that was acknowledged since */
     GATE_MARKS,     /* the state topics are not applied to this Redis yet */
+    GATE_CLOCK,     /* Redis's clock stepped, or ours: until samples agree again */
     GATE_OPEN,
     GATE_STATE_COUNT
 };
@@ -57,9 +59,7 @@ struct gate {
     bool hold;             /* this world wants the wait */
     uint64_t tail_done_ns; /* 0: not yet */
     uint64_t commit_ns;    /* when the newest acknowledged commit was asked for */
-    int64_t offset_ns;     /* Redis's clock - monotonic */
-    bool clock_known;
-    uint32_t stepped; /* samples in a row that disagree with the offset */
+    struct server_clock clock;
 };
 
 struct claims_options {
@@ -68,6 +68,8 @@ struct claims_options {
     struct claim_rules rules;
     const char *const *marks; /* "topic/partition" of every state partition followed */
     uint32_t mark_count;
+    uint64_t time_sample_ns; /* how far apart samples of Redis's clock agree */
+    uint64_t stall_ns;       /* a turn so much later had stood still; 0: never */
 };
 
 /* Settles of the last 3 s, in chunks: memory follows the rate. */
@@ -120,6 +122,8 @@ struct bytes claims_epoch(const struct claims *claims);
 /* A reply showed another epoch: the gate shuts at once. */
 void claims_epoch_changed(struct claims *claims);
 int64_t claims_now_ms(const struct claims *claims, uint64_t now_ns); /* Redis's clock */
+/* The same, with what it is good for at this moment. While it is held the gate is shut. */
+struct ring_clock claims_clock(const struct claims *claims, uint64_t now_ns);
 struct claim_world claims_world(const struct claims *claims, uint64_t now_ns);
 
 /* A reply as the protocol reads it. */
@@ -139,7 +143,7 @@ void claims_release_put(struct claims *claims, uint64_t now_ns, struct list *job
 void claims_release_take(struct claims *claims, uint64_t now_ns, struct list *out);
 
 /* Inside claims, by its parts. */
-void gate_init(struct claims *claims);
+void gate_init(struct claims *claims, const struct claims_options *options);
 void gate_turn(struct claims *claims, uint64_t now_ns);
 MUST_USE bool tail_init(struct claims *claims);
 void tail_deinit(struct claims *claims);

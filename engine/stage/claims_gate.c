@@ -13,9 +13,6 @@
 enum {
     ASK_NS = 1000 * 1000 * 1000,
     HASTE_NS = 50 * 1000 * 1000, /* while it is shut */
-    STEP_NS = 500 * 1000 * 1000, /* of the clock */
-    STEP_SAMPLES = 3,
-    DRIFT_NS = 50 * 1000, /* that two clocks may drift apart between samples */
 };
 
 enum reply { REPLY_INFO, REPLY_TIME, REPLY_EPOCH, REPLY_VERSION, REPLY_MARKS, REPLY_COUNT };
@@ -32,16 +29,18 @@ const char *gate_state_text(enum gate_state state)
         [GATE_TAIL] = "claims in hand are written again",
         [GATE_HOLD] = "3 s after a loss, and a commit, are awaited",
         [GATE_MARKS] = "the state topics are being applied",
+        [GATE_CLOCK] = "its clock or ours stepped: until three samples of its time agree",
         [GATE_OPEN] = "open",
     };
     return texts[state];
 }
 
-void gate_init(struct claims *claims)
+void gate_init(struct claims *claims, const struct claims_options *options)
 {
     struct gate *g = &claims->gate;
     *g = (struct gate){.waiter = {on_health}};
-    g->offset_ns = clock_wall_ms() * (int64_t)NS_PER_MS - (int64_t)clock_mono_ns();
+    server_clock_init(&g->clock, options->time_sample_ns, options->stall_ns,
+                      clock_wall_ms() * (int64_t)NS_PER_MS - (int64_t)clock_mono_ns());
 }
 
 /* --- asking -------------------------------------------------------------------------- */
@@ -122,9 +121,6 @@ static void read_info(struct gate_health *h, const struct redis_reply *reply)
     h->uptime_ms = uptime_s * 1000;
 }
 
-/* Never early: the server took its time before the reply came, so each sample is a lower
- * bound of the offset, and the highest of late is kept; it sinks a little with each one,
- * as clocks drift. A step is believed when three samples in a row show it. */
 static void read_time(struct gate *g, const struct redis_reply *reply)
 {
     int64_t s = 0, us = 0;
@@ -134,17 +130,14 @@ static void read_time(struct gate *g, const struct redis_reply *reply)
         g->asked.good = false;
         return;
     }
-    int64_t sample_ns = s * (int64_t)NS_PER_S + us * 1000 - (int64_t)clock_mono_ns();
-    int64_t differs_ns = sample_ns - g->offset_ns;
-    bool step = differs_ns > STEP_NS || differs_ns < -STEP_NS;
-    g->stepped = step ? g->stepped + 1 : 0;
-    if (!g->clock_known || g->stepped >= STEP_SAMPLES) {
-        g->offset_ns = sample_ns;
-        g->clock_known = true;
-        g->stepped = 0;
-    } else if (!step) {
-        g->offset_ns = i64_max(sample_ns, g->offset_ns - DRIFT_NS);
-    }
+    bool stepped = g->clock.stepped;
+    const struct server_sample sample = {.server_ns = s * (int64_t)NS_PER_S + us * 1000,
+                                         .asked_ns = g->asked.asked_ns,
+                                         .answered_ns = clock_mono_ns()};
+    server_clock_sample(&g->clock, &sample);
+    if (g->clock.stepped && !stepped)
+        log_event(LOG_WARN, "clock_stepped",
+                  "remedy=\"nothing is sent until three samples of Redis's time agree\"");
 }
 
 static void read_epoch(struct gate_health *h, const struct redis_reply *reply)
@@ -270,17 +263,23 @@ static enum gate_state next_state(struct claims *claims, uint64_t now_ns)
         (now_ns - g->tail_done_ns < CLAIMS_TAIL_MS * NS_PER_MS || g->commit_ns < g->tail_done_ns))
         return GATE_HOLD;
     g->hold = false;
-    return g->last.marks ? GATE_OPEN : GATE_MARKS;
+    if (!g->last.marks)
+        return GATE_MARKS;
+    return server_clock_held(&g->clock, now_ns) ? GATE_CLOCK : GATE_OPEN;
 }
 
 void gate_turn(struct claims *claims, uint64_t now_ns)
 {
     struct gate *g = &claims->gate;
+    if (server_clock_turn(&g->clock, now_ns))
+        g->asked_ns = 0; /* it stood still: its clock comes before anything else */
     enum gate_state state = next_state(claims, now_ns);
     if (state != g->state)
         log_event(LOG_DEBUG, "gate", "state=\"%s\"", gate_state_text(state));
     g->state = state;
-    uint64_t every_ns = state == GATE_OPEN ? ASK_NS : HASTE_NS;
+    uint64_t every_ns = HASTE_NS;
+    if (state == GATE_OPEN || state == GATE_CLOCK)
+        every_ns = u64_max(u64_min(ASK_NS, g->clock.sample_ns), HASTE_NS);
     if (state != GATE_AWAY && g->asked.awaited == 0 && now_ns >= g->asked_ns + every_ns)
         ask(claims, now_ns);
 }
@@ -292,7 +291,7 @@ void claims_committed(struct claims *claims, uint64_t asked_ns)
 
 bool claims_open(const struct claims *claims)
 {
-    return claims->gate.state == GATE_OPEN &&
+    return claims->gate.state == GATE_OPEN && !claims->gate.clock.stepped &&
            redis_generation(claims->redis) == claims->gate.generation;
 }
 
@@ -315,7 +314,12 @@ void claims_epoch_changed(struct claims *claims)
 
 int64_t claims_now_ms(const struct claims *claims, uint64_t now_ns)
 {
-    return ((int64_t)now_ns + claims->gate.offset_ns) / (int64_t)NS_PER_MS;
+    return claims_clock(claims, now_ns).now_ms;
+}
+
+struct ring_clock claims_clock(const struct claims *claims, uint64_t now_ns)
+{
+    return server_clock_read(&claims->gate.clock, now_ns);
 }
 
 struct claim_world claims_world(const struct claims *claims, uint64_t now_ns)

@@ -256,7 +256,8 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
     bool good = reply && reply->type == REDIS_ARRAY && reply->element_count >= 2;
     uint64_t granted = good ? number_of(reply->elements[0]) : 0;
     uint64_t when_us = good ? u64_min(number_of(reply->elements[1]), WHEN_MAX_US) : 0;
-    int64_t first_ns = (int64_t)(when_us * 1000) - s->options.claims->gate.offset_ns;
+    int64_t first_ns = (int64_t)(when_us * 1000) -
+                       server_clock_offset_ns(&s->options.claims->gate.clock, s->now_ns);
     if (!good || granted > slots_most(s, limit) || (granted > 0 && first_ns < 0)) {
         limit->ask_ns = s->now_ns + RETRY_NS;
         return;

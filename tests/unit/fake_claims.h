@@ -15,7 +15,7 @@ static const struct claim_rules fake_rules = {.start_window_ms = 2000,
 static inline void fake_gate(struct claims *claims, bool open)
 {
     claims->gate.state = open ? GATE_OPEN : GATE_AWAY;
-    claims->gate.offset_ns = NOW_MS * (int64_t)MS_NS - (int64_t)NOW_NS;
+    claims->gate.clock.offset_ns = NOW_MS * (int64_t)MS_NS - (int64_t)NOW_NS;
 }
 
 bool claims_open(const struct claims *claims)
@@ -25,7 +25,7 @@ bool claims_open(const struct claims *claims)
 
 int64_t claims_now_ms(const struct claims *claims, uint64_t now_ns)
 {
-    return ((int64_t)now_ns + claims->gate.offset_ns) / (int64_t)MS_NS;
+    return ((int64_t)now_ns + claims->gate.clock.offset_ns) / (int64_t)MS_NS;
 }
 
 struct claim_world claims_world(const struct claims *claims, uint64_t now_ns)

@@ -252,6 +252,20 @@ static void nothing_is_asked_of_a_redis_without_an_epoch_or_functions(void **sta
     assert_int_equal(admit_room(&w->admit), 0);
 }
 
+static void a_clock_that_stepped_shuts_the_gate_until_samples_agree(void **state)
+{
+    struct admit_world *w = *state;
+    int64_t before_ms = claims_now_ms(&w->claims, clock_mono_ns());
+    w->claims.gate.clock.offset_ns -= 3600 * (int64_t)NS_PER_S;
+    reach(w, GATE_CLOCK);
+    assert_false(claims_open(&w->claims));
+    assert_true(claims_clock(&w->claims, clock_mono_ns()).held);
+    assert_int_equal(admit_room(&w->admit), 0);
+    reach(w, GATE_OPEN);
+    assert_false(claims_clock(&w->claims, clock_mono_ns()).held);
+    assert_true(claims_now_ms(&w->claims, clock_mono_ns()) >= before_ms);
+}
+
 static void only_what_is_three_seconds_old_is_forgotten(void **state)
 {
     struct admit_world *w = *state;
@@ -286,6 +300,7 @@ int main(void)
         TEST(a_hold_ends_only_with_a_commit_asked_for_after_the_tail_was_written),
         TEST(a_commit_does_not_end_a_hold_before_its_time),
         TEST(nothing_is_asked_of_a_redis_without_an_epoch_or_functions),
+        TEST(a_clock_that_stepped_shuts_the_gate_until_samples_agree),
         TEST(only_what_is_three_seconds_old_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
