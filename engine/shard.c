@@ -175,9 +175,10 @@ static void turn_in(struct shard *s)
     struct list fresh = {0}, decoded = {0}, held = {0}, judged = {0}, ended = {0};
     struct schedule_out out = {0};
     struct ring_clock clock = shard_clock(s);
-    s->more =
+    /* A release takes at most half of what is free: what is new goes on beside it. */
+    s->more = hand_take(&s->hand, s->now_ns, &clock, jobs_room(&s->jobs) / LEGS_MAX / 2, &fresh);
+    s->more |=
         consume_take(&s->consume, s->now_ns, s->now.ms, jobs_room(&s->jobs) / LEGS_MAX, &fresh);
-    s->more |= hand_take(&s->hand, s->now_ns, &clock, jobs_room(&s->jobs) / LEGS_MAX, &fresh);
     count_records(s, &fresh);
     decode_all(&s->jobs, &fresh, &decoded, &s->refused, &ended);
     hold_tenants(s, &decoded, &held);

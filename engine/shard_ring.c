@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FEED_KBYTES = 4096, OVER_RECORD = 1024 * 1024 };
+
 struct ring_clock shard_clock(void *shard)
 {
     return claims_clock(&((struct shard *)shard)->claims, clock_mono_ns());
@@ -58,13 +60,21 @@ static bool open_clients(struct shard *s, uint32_t count, char *why)
                                           .session_timeout_ms = (uint32_t)is->session_timeout_ms,
                                           .heartbeat_ms = (uint32_t)is->heartbeat_interval_ms,
                                           .owns_only = true};
-    const struct feed_options feed = {
-        .kafka = s->kafka.options, .topics = names, .topic_count = count};
+    const struct feed_options feed = {.kafka = s->kafka.options,
+                                      .topics = names,
+                                      .topic_count = count,
+                                      .queued_kbytes = FEED_KBYTES};
     s->ring_source = source_open(&source, why);
     if (s->ring_source)
         s->feed = feed_open(&feed, why);
     return s->feed && shard_watch(s, source_fd(s->ring_source, SOURCE_MAIN)) &&
            shard_watch(s, feed_fd(s->feed));
+}
+
+/* Of a record, with its headers. */
+static uint64_t record_most(const struct shard *s)
+{
+    return s->config->is.kafka.max_message_bytes + OVER_RECORD;
 }
 
 bool shard_open_hand(struct shard *s, char *why)
@@ -81,7 +91,7 @@ bool shard_open_hand(struct shard *s, char *why)
                                          .topic_count = count,
                                          .ring = s->ring.plan.ring,
                                          .lead_ms = (int64_t)is->lead_ms,
-                                         .memory = (uint64_t)is->memory_mb << 20,
+                                         .memory = u64_max(is->memory_mb << 20, record_most(s)),
                                          .worker = s->options.worker,
                                          .room_max = s->jobs.max / LEGS_MAX,
                                          .commit_interval_ms =

@@ -391,7 +391,7 @@ static void mark_revoked(struct consume *consume)
 {
     const struct jobs *jobs = consume->options.jobs;
     for (uint32_t i = 0; i < jobs->max; i++)
-        if (jobs->events[i].jobs_open > 0)
+        if (jobs->events[i].jobs_open > 0 && !jobs->events[i].from_ring)
             jobs->events[i].revoked = true; /* eager: all partitions go at once */
     consume->revoke_marked = true;
 }

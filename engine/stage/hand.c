@@ -151,8 +151,6 @@ static void on_assigned(struct hand *hand, const struct source_event *e)
     }
     hand->assigned_ms = hand->clock.now_ms;
     source_assign(hand->options.source, hand->scratch, count);
-    if (count > 0)
-        source_pause(hand->options.source, hand->scratch, count); /* it only owns */
     hand->state = HAND_RUNNING;
     hand->look_ns = hand->ends_ns = 0;
     hand->stats.rebalances++;
@@ -278,7 +276,8 @@ static void serve_commits(struct hand *hand)
     uint64_t waited_ns = hand->now_ns - hand->commit_ns;
     if (hand->commit_out && waited_ns >= COMMIT_PATIENCE_MS * NS_PER_MS)
         fail_commits(hand);
-    if (!hand->commit_out && waited_ns >= hand->options.commit_interval_ms * NS_PER_MS)
+    if (!hand->commit_out &&
+        (hand->stopped || waited_ns >= hand->options.commit_interval_ms * NS_PER_MS))
         (void)commit(hand);
 }
 

@@ -151,11 +151,6 @@ void source_unassign(struct source *source)
     world.owned = world.revoking = world.commit_out = false;
 }
 
-void source_pause(struct source *source, const struct source_partition *p, uint32_t count)
-{
-    (void)source, (void)p, (void)count;
-}
-
 void feed_start(struct feed *feed, uint32_t topic, int32_t partition, int64_t from, uint32_t pass)
 {
     (void)feed;
