@@ -48,7 +48,8 @@ bool pb_is_map(const ProtobufCFieldDescriptor *field)
     if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE)
         return false;
     const ProtobufCMessageDescriptor *type = field->descriptor;
-    if (type->n_fields != 2 || strcmp(type->fields[0].name, "key") != 0)
+    if (type->n_fields != 2 || type->fields[0].name[0] != 'k' ||
+        strcmp(type->fields[0].name, "key") != 0)
         return false;
     size_t size = strlen(type->short_name);
     return size > 5 && strcmp(type->short_name + size - 5, "Entry") == 0;

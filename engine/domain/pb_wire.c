@@ -56,7 +56,7 @@ struct wire_field {
     struct wire inside; /* of form 2 */
 };
 
-static bool read_field(struct wire *wire, struct wire_field *field)
+static inline bool read_field(struct wire *wire, struct wire_field *field)
 {
     uint64_t tag, size;
     if (!read_varint(wire, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
@@ -86,7 +86,8 @@ static bool read_field(struct wire *wire, struct wire_field *field)
     return true;
 }
 
-static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type, uint32_t id)
+static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
+                                                       uint32_t id)
 {
     if (id <= type->n_fields && type->fields[id - 1].id == id)
         return &type->fields[id - 1];
@@ -130,6 +131,43 @@ static enum err put_packed(struct decoder *d, ProtobufCMessage *message,
             return err;
     }
     return ERR_OK;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether a byte of it is NUL, or no ASCII. */
+static inline bool is_special(uint64_t v)
+{
+    return ((v | (v - EACH(1))) & EACH(0x80)) != 0;
+}
+
+/* A terminated copy of ASCII without NUL; NULL: it is not, or does not fit. The last eight
+ * bytes are looked at twice where the size is odd. */
+static char *copy_plain(struct arena *arena, struct wire inside)
+{
+    size_t size = (size_t)(inside.end - inside.at), before = arena->used, i = 0;
+    char *copy = arena_take(arena, size + 1);
+    uint64_t v;
+    bool special = !copy;
+    if (size >= sizeof v) {
+        for (; !special && i < size; i += sizeof v) {
+            size_t at = i + sizeof v <= size ? i : size - sizeof v;
+            memcpy(&v, inside.at + at, sizeof v);
+            special = is_special(v);
+            memcpy(copy + at, &v, sizeof v);
+        }
+    } else {
+        for (; !special && i < size; i++) {
+            special = inside.at[i] == 0 || inside.at[i] >= 0x80;
+            copy[i] = (char)inside.at[i];
+        }
+    }
+    if (special) {
+        arena->used = before;
+        return NULL;
+    }
+    copy[size] = '\0';
+    return copy;
 }
 
 static enum err put_text(struct decoder *d, ProtobufCMessage *message,
@@ -211,15 +249,37 @@ static enum err put_field(struct decoder *d, ProtobufCMessage *message,
     return ERR_OK;
 }
 
+/* Most fields are one plain text or number, and good: done without a detour. False: the
+ * long way has to look. */
+static bool put_at_once(struct decoder *d, ProtobufCMessage *message,
+                        const ProtobufCFieldDescriptor *field, const struct wire_field *wire)
+{
+    char *at = pb_member(message, field);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return false;
+    if (wire->form == 2 && field->type == PROTOBUF_C_TYPE_STRING) {
+        char *copy = copy_plain(d->arena, wire->inside);
+        if (copy)
+            memcpy(at, &copy, sizeof copy);
+        return copy != NULL;
+    }
+    if (wire->form != 0 || field->label != PROTOBUF_C_LABEL_OPTIONAL ||
+        (field->type != PROTOBUF_C_TYPE_INT32 && field->type != PROTOBUF_C_TYPE_INT64))
+        return false;
+    memcpy(at, &wire->varint, field->type == PROTOBUF_C_TYPE_INT32 ? 4 : 8);
+    *pb_has(message, field) = true;
+    return true;
+}
+
 static enum err read_message(struct decoder *d, struct wire wire, ProtobufCMessage *message,
                              const struct pb_path *path)
 {
     while (wire.at < wire.end) {
-        struct wire_field at = {0};
+        struct wire_field at;
         if (!read_field(&wire, &at))
             return broken(d, path);
         const ProtobufCFieldDescriptor *field = field_of(message->descriptor, at.id);
-        if (!field)
+        if (!field || put_at_once(d, message, field, &at))
             continue;
         struct pb_path here = {.up = path, .name = field->name};
         enum err err = put_field(d, message, field, &at, path->entry == message ? path : &here);
