@@ -431,6 +431,62 @@ static void mistakes_are_told_with_their_place(void **state)
         assert_mistake(&mistakes[i]);
 }
 
+/* So many of one thing; `each` may name its number. */
+static const char *many(const char *before, const char *each, uint32_t count, const char *after)
+{
+    static char text[65536];
+    struct writer w = writer_of(text, sizeof text - 1);
+    write_text(&w, before);
+    for (uint32_t i = 0; i < count; i++)
+        for (const char *at = each; *at; at++)
+            if (*at == '#')
+                write_u64(&w, i);
+            else
+                write_char(&w, *at);
+    write_text(&w, after);
+    assert_false(w.overflow);
+    text[w.size] = '\0';
+    return text;
+}
+
+static void more_than_there_is_room_for_is_told(void **state)
+{
+    (void)state;
+    const struct mistake mistakes[] = {
+        {many(MINIMAL("headers: ["), "{name: H#, value: x}, ", 40, "]\n"), "headers"},
+    };
+    assert_mistake(&mistakes[0]);
+    static const char form[] = MINIMAL("body: {kind: form, fields: [");
+    static const char tree[] = MINIMAL("body: {kind: json, fields: [");
+    assert_mistake(&(struct mistake){many(form, "{at: a#, value: x}, ", 300, "]}\n"), "body"});
+    assert_mistake(&(struct mistake){many(tree, "{at: /a#, value: x}, ", 300, "]}\n"), "body"});
+    assert_mistake(&(struct mistake){many(tree, "{at: /a#/b, value: x}, ", 150, "]}\n"), "body"});
+    assert_mistake(&(struct mistake){
+        many(MINIMAL("body: {kind: json, fields: [{at: "), "/a", 20, ", value: x}]}\n"),
+        "body.fields[0]"});
+    assert_mistake(&(struct mistake){
+        many(MINIMAL("body: {kind: form, fields: [{at: a, value: \""), "${to}", 40, "\"}]}\n"),
+        "names more than 32 values"});
+    assert_mistake(&(struct mistake){many(MINIMAL("body: {kind: form, fields: [{at: a, value: \""),
+                                          "0123456789", 500, "\"}]}\n"),
+                                     "is longer than 4096 bytes"});
+    assert_mistake(&(struct mistake){
+        many(MINIMAL("auth: {kind: bearer, token: \""), "0123456789", 300, "\"}\n"),
+        "auth: is too long"});
+    assert_mistake(&(struct mistake){
+        many(MINIMAL("auth: {kind: basic, user: \""), "0123456789", 150, "\", password: x}\n"),
+        "auth: is too long"});
+    assert_mistake(&(struct mistake){
+        many("name: x\nchannels: [sms]\nbase_url: https://x\npath: /", "0123456789", 500, "\n"),
+        "is shorter than 4096 bytes"});
+    assert_mistake(&(struct mistake){
+        many("name: x\nchannels: [sms]\nbase_url: https://", "0123456789", 40, "\npath: /\n"),
+        "3:1 base_url"});
+    assert_mistake(&(struct mistake){
+        many("name: ", "0123456789", 10, "\nchannels: [sms]\nbase_url: https://x\npath: /\n"),
+        "name"});
+}
+
 static void a_credential_cannot_break_a_header(void **state)
 {
     (void)state;
@@ -630,6 +686,7 @@ int main(void)
         cmocka_unit_test(filters_change_what_is_written),
         cmocka_unit_test(a_number_in_json_is_a_number),
         cmocka_unit_test(mistakes_are_told_with_their_place),
+        cmocka_unit_test(more_than_there_is_room_for_is_told),
         cmocka_unit_test(a_credential_cannot_break_a_header),
         cmocka_unit_test(twilios_codes_decide_before_its_statuses),
         cmocka_unit_test(sendgrids_id_is_a_header_and_its_errors_may_be_html),

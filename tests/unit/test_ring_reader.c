@@ -219,6 +219,36 @@ static void nothing_counts_after_the_partition_went(void **state)
     assert_int_equal(r.window.low, 1);
 }
 
+static void what_comes_after_the_end_is_not_heard(void **state)
+{
+    (void)state;
+    struct ring_reader r;
+    uint64_t bits[2];
+    start(&r, bits, 0, "");
+    uint32_t pass = ring_reader_next(&r, &in_slot).pass, epoch = r.epoch;
+    assert_int_equal(ring_reader_seen(&r, pass, 0, 6), RING_READER_LOAD);
+    ring_reader_reached(&r, pass + 1, 9); /* of another pass */
+    assert_int_equal(r.next, 1);
+    ring_reader_reached(&r, pass, 3);
+    assert_int_equal(r.next, 3);
+    assert_false(ring_reader_done(&r, epoch + 1, 0));
+    ring_reader_committed(&r, epoch + 1, false);
+    assert_false(r.commit_due);
+    ring_reader_revoked(&r);
+    ring_reader_turn(&r, &in_slot);
+    assert_true(r.state == RING_READER_LEAVING);
+    ring_reader_reached(&r, pass, 7);
+    assert_int_equal(r.next, 3);
+    assert_int_not_equal(ring_reader_seen(&r, pass, 7, 6), RING_READER_LOAD);
+    ring_reader_off(&r);
+    ring_reader_turn(&r, &in_slot);
+    assert_true(r.state == RING_READER_OFF);
+    assert_false(ring_reader_may_fire(&r, &in_slot, 6));
+    assert_false(ring_reader_done(&r, r.epoch, 0));
+    ring_reader_committed(&r, r.epoch, false);
+    assert_false(r.commit_due);
+}
+
 static void no_cycle_is_finished_before_the_clock_is_agreed(void **state)
 {
     (void)state;
@@ -255,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_full_window_grows_with_what_is_loaded),
         cmocka_unit_test(a_mark_that_cannot_be_is_none),
         cmocka_unit_test(nothing_counts_after_the_partition_went),
+        cmocka_unit_test(what_comes_after_the_end_is_not_heard),
         cmocka_unit_test(no_cycle_is_finished_before_the_clock_is_agreed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -535,9 +535,77 @@ static int close_zones(void **state)
     return 0;
 }
 
+/* An e-mail's template may have HTML alone; a text message's may not. */
+static void a_template_speaks_where_it_has_a_part_for_the_channel(void **state)
+{
+    (void)state;
+    struct scene *s = scene(KIND(RECEIPT), EMAIL, "en");
+    s->event.template_ = text_of("t");
+    with_config_text(s, "t", "en", NULL, NULL, "<p>hi</p>");
+    assert_int_equal(texts_fill(&s->input, &s->arena, &s->texts), ERR_OK);
+    assert_true(bytes_equal(s->texts.html, BYTES("<p>hi</p>")));
+    assert_int_equal(s->texts.text.size, 0);
+
+    s = scene(KIND(RECEIPT), SMS, "en");
+    s->event.template_ = text_of("t");
+    with_config_text(s, "t", "en", NULL, NULL, "<p>hi</p>");
+    with_config_text(s, "t", "en", "subject alone", NULL, NULL);
+    assert_true(strncmp(filled(s), "Thank you for your payment", 26) == 0);
+    assert_int_equal(s->texts.source, TEMPLATE_DEFAULT);
+}
+
+static void a_tenants_text_for_another_kind_is_not_used(void **state)
+{
+    (void)state;
+    struct scene *s = scene(KIND(RECEIPT), SMS, "en");
+    s->tenant.custom_channels = 1u << SMS;
+    with_tenant_text(s, "en", "of a reminder");
+    s->tenants[0].kind = KIND(REMINDER);
+    filled(s);
+    assert_int_equal(s->texts.source, TEMPLATE_DEFAULT);
+}
+
+static void a_senders_name_of_another_channel_does_where_there_is_none(void **state)
+{
+    (void)state;
+    struct tenant_sender senders[] = {{.channel = SMS}, {.channel = EMAIL, .name = BYTES("Lila")}};
+    struct scene *s = scene(KIND(RECEIPT), SMS, "en");
+    s->tenant.senders = senders;
+    s->tenant.sender_count = 2;
+    assert_true(strncmp(filled(s), "Lila: ", 6) == 0);
+}
+
+static void a_name_leaves_no_control_character_in_a_subject(void **state)
+{
+    (void)state;
+    struct scene *s = scene(KIND(RECEIPT), EMAIL, "en");
+    s->sender = (struct tenant_sender){.channel = EMAIL,
+                                       .name = BYTES("A\tB\x7f"
+                                                     "C")};
+    s->tenant.senders = &s->sender;
+    s->tenant.sender_count = 1;
+    filled(s);
+    assert_string_equal(copy(s->texts.subject), "Your receipt from A B C");
+}
+
+/* A campaign of attachments alone has no text before the hint. */
+static void the_hint_may_be_all_of_a_text(void **state)
+{
+    (void)state;
+    struct scene *s = scene(KIND(CAMPAIGN), SMS, "en");
+    s->tenant.custom_channels = 1u << SMS;
+    with_tenant_text(s, "en", "");
+    assert_string_equal(filled(s), "Reply STOP to opt out.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_template_speaks_where_it_has_a_part_for_the_channel),
+        cmocka_unit_test(a_tenants_text_for_another_kind_is_not_used),
+        cmocka_unit_test(a_senders_name_of_another_channel_does_where_there_is_none),
+        cmocka_unit_test(a_name_leaves_no_control_character_in_a_subject),
+        cmocka_unit_test(the_hint_may_be_all_of_a_text),
         cmocka_unit_test(every_kind_has_a_text_without_anything_known),
         cmocka_unit_test(every_kind_says_what_is_known_and_sms_keep_to_gsm7),
         cmocka_unit_test(texts_read_well),
