@@ -367,6 +367,94 @@ static void a_line_break_of_a_variable_is_told_by_its_name(void **state)
     world_close(&w);
 }
 
+static void a_line_break_of_a_subject_is_told_by_who_wrote_it(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    world_tenant(&w, "{\"tenant_id\":\"t\",\"verified\":true,\"custom_content\":\"all\","
+                     "\"templates\":[{\"kind\":\"receipt\",\"channel\":\"email\",\"subject\":"
+                     "\"a\\rb {{who}}\",\"text\":\"x\"}]}");
+    const struct leg *legs = world_judge(
+        &w, JUDGE_ALL,
+        "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"receipt\",\"variables\":{\"who\":"
+        "\"Ann\",\"other\":\"c\\nd\"},\"recipient\":{\"email\":\"a@b.fr\"}}");
+    assert_int_equal(legs[1].decision, DECISION_DEAD);
+    assert_string_equal(legs[1].detail, "subject");
+    legs = world_judge(&w, JUDGE_ALL,
+                       "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"receipt\",\"channel\":"
+                       "\"email\",\"content\":{\"subject\":\"a\\rb\",\"text\":\"x\"},"
+                       "\"recipient\":{\"email\":\"a@b.fr\"}}");
+    assert_int_equal(legs[0].decision, DECISION_DEAD);
+    assert_string_equal(legs[0].detail, "content.subject");
+    legs = world_judge(&w, JUDGE_ALL,
+                       "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"receipt\",\"channel\":"
+                       "\"email\",\"content\":{\"subject\":\"a\",\"text\":\"x\\ny\"},"
+                       "\"recipient\":{\"email\":\"a@b.fr\"}}");
+    assert_int_equal(legs[0].decision, DECISION_SEND);
+    world_close(&w);
+}
+
+static void html_beside_a_text_goes_by_sms_as_the_text(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    static const char *const contents[] = {"{\"text\":\"hi\",\"html\":\"<p>\"}",
+                                           "{\"text\":\"hi\",\"html\":\"\"}", "{\"text\":\"hi\"}"};
+    for (size_t i = 0; i < countof(contents); i++) {
+        char json[512];
+        snprintf(json, sizeof json,
+                 "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"receipt\",\"channel\":\"sms\","
+                 "\"content\":%s,\"recipient\":{\"sms\":\"+33612345678\"}}",
+                 contents[i]);
+        const struct leg *leg = world_judge(&w, JUDGE_ALL, json);
+        assert_int_equal(leg->decision, DECISION_SEND);
+        assert_true(bytes_equal(leg->text, BYTES("hi")));
+    }
+    world_close(&w);
+}
+
+/* Wherever memory ends, a leg is dead for that alone and the case says so, or all is as it
+ * would be with more. */
+static void a_case_too_large_for_its_memory_says_so(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"reminder\",\"booking\":{\"booking_id\":"
+        "\"b\",\"starts_at\":\"2026-11-26T14:00:00Z\"},\"recipient\":{\"sms\":\"+33612345678\","
+        "\"email\":\"a@b.fr\",\"zone\":\"Europe/Paris\"}}",
+        "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"campaign\",\"recipient\":{\"sms\":"
+        "\"+33612345678\",\"zone\":\"Europe/Paris\"}}",
+        "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"receipt\",\"template\":\"none\","
+        "\"recipient\":{\"email\":\"a@b.fr\"}}",
+        "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"one_time_code\",\"variables\":{"
+        "\"code\":"
+        "\"http:x\"},\"recipient\":{\"email\":\"a@b.fr\"}}"};
+    for (size_t i = 0; i < countof(cases); i++) {
+        struct world w = world_open();
+        world_tenant(&w, "{\"tenant_id\":\"t\",\"verified\":true}");
+        world_event(&w, cases[i]);
+        size_t decoded = w.arena.used;
+        judge(&w.rules, JUDGE_PLAN, &w.c);
+        struct judge_case whole = w.c;
+        size_t needed = w.arena.used - decoded;
+        assert_false(whole.arena_full);
+        for (size_t room = 0; room <= needed; room++) {
+            struct arena little = arena_of(w.arena.at + w.arena.used, room);
+            w.c.arena = &little;
+            judge(&w.rules, JUDGE_PLAN, &w.c);
+            assert_int_equal(w.c.refused, whole.refused);
+            assert_int_equal(w.c.leg_count, whole.leg_count);
+            for (uint32_t k = 0; k < whole.leg_count; k++)
+                if (w.c.legs[k].decision == whole.legs[k].decision)
+                    assert_true(bytes_equal(w.c.legs[k].text, whole.legs[k].text));
+                else
+                    assert_true(w.c.arena_full && w.c.legs[k].decision == DECISION_DEAD);
+        }
+        w.c.arena = &w.arena;
+        world_close(&w);
+    }
+}
+
 static void assert_malformed(struct world *w, const char *json, const char *path)
 {
     const struct leg *legs = world_judge(w, JUDGE_ALL, json);
@@ -532,6 +620,9 @@ int main(void)
         cmocka_unit_test(a_full_arena_ends_the_leg_and_nothing_else),
         cmocka_unit_test(the_configs_template_is_taken_by_name),
         cmocka_unit_test(a_line_break_of_a_variable_is_told_by_its_name),
+        cmocka_unit_test(a_line_break_of_a_subject_is_told_by_who_wrote_it),
+        cmocka_unit_test(html_beside_a_text_goes_by_sms_as_the_text),
+        cmocka_unit_test(a_case_too_large_for_its_memory_says_so),
         cmocka_unit_test(an_event_without_ids_or_kind_is_malformed),
         cmocka_unit_test(a_link_that_is_not_https_is_malformed),
         cmocka_unit_test(times_are_as_exact_as_they_were_given),
