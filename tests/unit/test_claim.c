@@ -86,7 +86,7 @@ static void an_emptied_redis_hides_no_send(void **state)
 static void many_faults_at_once_break_no_promise(void **state)
 {
     (void)state;
-    enum { WALKS = 10000 };
+    enum { WALKS = 20000 };
     struct explorer *e = calloc(1, sizeof *e);
     assert_non_null(e);
     uint64_t random = 1;

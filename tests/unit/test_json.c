@@ -323,9 +323,28 @@ static void white_space_may_stand_before_an_object(void **state)
     assert_false(json_looks_like_object((struct bytes){0}));
 }
 
+static void a_tilde_that_escapes_nothing_stands_for_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *document, *pointer;
+    } same[] = {{"{\"a~2\":1}", "/a~2"},
+                {"{\"~\":1}", "/~"},
+                {"{\"a~\":1}", "/a~0"},
+                {"{\"/~b\":1}", "/~1~0b"}};
+    struct json_value value;
+    for (size_t i = 0; i < countof(same); i++)
+        assert_int_equal(json_find(bytes_of(same[i].document), bytes_of(same[i].pointer), &value),
+                         ERR_OK);
+    char pointer[302] = "/~0";
+    memset(pointer + 3, 'k', sizeof pointer - 4);
+    assert_int_equal(json_find(BYTES("{\"a\":1}"), bytes_of(pointer), &value), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tilde_that_escapes_nothing_stands_for_itself),
         cmocka_unit_test(a_document_is_pulled_token_by_token),
         cmocka_unit_test(what_breaks_the_grammar_is_refused),
         cmocka_unit_test(bytes_that_are_no_utf8_are_refused_where_they_stand),

@@ -394,6 +394,34 @@ static void a_line_break_of_a_subject_is_told_by_who_wrote_it(void **state)
     world_close(&w);
 }
 
+/* A refusal asks for claims also where the kind is none, or nothing is switched on. */
+static void an_event_could_go_to_its_addresses_whatever_its_kind(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct leg legs[LEGS_MAX];
+    world_event(&w, "{\"event_id\":\"e\",\"tenant_id\":\"t\",\"kind\":\"reminder\",\"recipient\":"
+                    "{\"sms\":\"+33612345678\",\"email\":\"A@b.fr\"}}");
+    Carillon__V1__Event event = *w.c.event;
+    event.kind = CARILLON__V1__KIND__KIND_UNSPECIFIED;
+    assert_int_equal(judge_possible_legs(&event, &tenant_none, &w.arena, legs), 2);
+    assert_true(bytes_equal(legs[1].address, BYTES("a@b.fr")));
+    struct judge_subjects subjects;
+    judge_subjects(&event, &tenant_none, &w.arena, &subjects);
+    assert_int_equal(subjects.booking.size, 0);
+    judge_subjects(w.c.event, &tenant_none, &w.arena, &subjects); /* it has no booking */
+    assert_int_equal(subjects.booking.size, 0);
+    event.recipient = NULL;
+    assert_int_equal(judge_possible_legs(&event, &tenant_none, &w.arena, legs), 0);
+    event.kind = CARILLON__V1__KIND__KIND_RECEIPT;
+    assert_int_equal(judge_legs_now(&event, &tenant_none, &w.arena, legs), 2);
+    world_tenant(&w,
+                 "{\"tenant_id\":\"t\",\"kinds\":[{\"kind\":\"receipt\",\"sms\":false,\"email\":"
+                 "false}]}");
+    assert_int_equal(judge_legs_now(&event, w.tenant, &w.arena, legs), 0);
+    world_close(&w);
+}
+
 static void html_beside_a_text_goes_by_sms_as_the_text(void **state)
 {
     (void)state;
@@ -621,6 +649,7 @@ int main(void)
         cmocka_unit_test(the_configs_template_is_taken_by_name),
         cmocka_unit_test(a_line_break_of_a_variable_is_told_by_its_name),
         cmocka_unit_test(a_line_break_of_a_subject_is_told_by_who_wrote_it),
+        cmocka_unit_test(an_event_could_go_to_its_addresses_whatever_its_kind),
         cmocka_unit_test(html_beside_a_text_goes_by_sms_as_the_text),
         cmocka_unit_test(a_case_too_large_for_its_memory_says_so),
         cmocka_unit_test(an_event_without_ids_or_kind_is_malformed),

@@ -74,6 +74,11 @@ static void keys_of_records_are_split_at_the_first_and_the_last_slash(void **sta
     assert_false(state_parse_booking((struct bytes){0}, &s));
     assert_false(state_tenant_fits(BYTES("a/b")));
     assert_true(state_tenant_fits(BYTES("*")));
+    char longest[65];
+    memset(longest, 't', sizeof longest);
+    assert_true(state_tenant_fits((struct bytes){longest, 64}));
+    assert_false(state_tenant_fits((struct bytes){longest, 65}));
+    assert_false(state_tenant_fits(BYTES("")));
 }
 
 int main(void)

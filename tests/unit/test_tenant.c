@@ -316,6 +316,8 @@ static void every_kind_has_its_row(void **state)
     }
     assert_null(kind_row_named(BYTES("last_visit")));
     assert_string_equal(channel_name(CARILLON__V1__CHANNEL__CHANNEL_UNSPECIFIED), "");
+    assert_string_equal(channel_name((Carillon__V1__Channel)99), "");
+    assert_string_equal(class_name((Carillon__V1__Class)99), "");
     assert_string_equal(reason_code(REASON_TOO_LATE), "too_late");
 }
 
