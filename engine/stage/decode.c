@@ -139,7 +139,10 @@ static void decode_one(struct jobs *jobs, struct event *event, struct list *deco
         end_strange(event, &error, done);
         return;
     }
-    event->urgent = event->urgent || (event->from_ring && is_urgent(event));
+    if (event->from_ring) {
+        event->urgent = is_urgent(event);
+        jobs->record_ms[event - jobs->events] = event->deferral->due_ms;
+    }
     name_event(event);
     event->decoded_used = event->arena.used;
     list_push(decoded, &event->node);

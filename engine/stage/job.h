@@ -196,7 +196,8 @@ static inline void event_fetch_contents(const struct event *event)
 struct jobs {
     struct job *all;
     struct event *events;
-    int64_t *record_ms; /* by index of events: the record's time; INT64_MAX: not in hand */
+    int64_t *record_ms; /* by index of events: since when the record is to be settled, by its time
+                           or its due time in a deferral topic; INT64_MAX: not in hand */
     char *blocks, *large_blocks;
     struct list free, free_events;
     struct list large_free; /* of struct large_block */

@@ -198,7 +198,7 @@ bool schedule_turned_away(struct schedule *s, struct job *job, struct schedule_o
     enum reason why;
     uint64_t until_ns = closed_until_ns(route, &why);
     uint64_t closed_ns = until_ns > s->now_ns ? until_ns - s->now_ns : 0;
-    bool trial = closed_ns == 0 && is_full_trial(route);
+    bool trial = is_full_trial(route);
     uint64_t wait_ns = closed_ns + queue_ns(route, schedule_is_urgent(job));
     if (!claims_open(s->options.claims) || !schedule_may_leave(s, job) ||
         (!trial && wait_ns <= patience_ns(s, job)))
@@ -233,19 +233,21 @@ static void clear_old(struct schedule *s, struct route *route, struct list *queu
     }
 }
 
-/* From the end: those who came before it was known how slow the route is. */
+/* From the end: those who came before it was known how slow the route is, or that it is dead. */
 static void clear_excess(struct schedule *s, struct route *route, struct list *queue,
                          struct schedule_out *out)
 {
     bool urgent = queue == &route->queue[0];
     for (struct list_node *n = queue->last, *prev; n; n = prev) {
         prev = n->prev;
-        if (queue_ns(route, urgent) <= s->options.hold_ns * 5 / 4)
+        bool trial = route->trial && queue->count > TRIAL_MAX;
+        if (!trial && queue_ns(route, urgent) <= s->options.hold_ns * 5 / 4)
             break;
         if (!schedule_may_leave(s, job_of(n)))
             continue;
         route_unqueue(job_of(n), queue);
-        leave(s, job_of(n), REASON_RATE, s->now_ns, out);
+        leave(s, job_of(n), trial ? REASON_BREAKER : REASON_RATE,
+              u64_max(route->closed_until_ns, s->now_ns), out);
     }
 }
 
@@ -281,7 +283,7 @@ void schedule_clear(struct schedule *s, struct route *route, struct schedule_out
         return;
     for (int i = 0; i < 2; i++) {
         clear_old(s, route, &route->queue[i], out);
-        if (measured)
+        if (measured || route->trial)
             clear_excess(s, route, &route->queue[i], out);
     }
     if (route->queue[0].count + route->queue[1].count == 0)

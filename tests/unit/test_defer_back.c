@@ -71,6 +71,7 @@ static void it_claims_as_at_the_source_and_takes_defaults_from_the_first_record(
     assert_true(bytes_equal(event->own, first->own));
     assert_memory_equal(event->own.at + event->own.size - sizeof ORIGIN, "|" ORIGIN, sizeof ORIGIN);
     judge_back(&w, event, &tenant_none);
+    assert_int_equal(w.jobs.record_ms[event - w.jobs.events], NOW_MS); /* it is late since then */
     assert_int_equal(event->judged.due_ms, NOW_MS - 60000);
     assert_int_equal(event->deferral->seq, 3);
     stage_close(&w);
