@@ -6,13 +6,14 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-/* Values of `OutcomeKind` begin with OUTCOME_KIND_, which is left out in JSON. */
+/* Values of `OutcomeKind` begin with OUTCOME_KIND_, which is left out in JSON. The first of
+ * each is OUTCOME_KIND_UNSPECIFIED. */
 static size_t prefix_size(const ProtobufCEnumDescriptor *type)
 {
-    size_t size = 1;
-    for (const char *at = type->short_name; *at; at++)
-        size += at > type->short_name && *at >= 'A' && *at <= 'Z' ? 2 : 1;
-    return size;
+    const size_t rest = sizeof "UNSPECIFIED" - 1;
+    size_t size = strlen(type->values[0].name);
+    CHECK(size > rest);
+    return size - rest;
 }
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
