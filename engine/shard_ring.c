@@ -86,7 +86,6 @@ bool shard_open_hand(struct shard *s, char *why)
     const struct hand_options options = {.source = s->ring_source,
                                          .feed = s->feed,
                                          .jobs = &s->jobs,
-                                         .redis = s->redis,
                                          .topics = s->hand_topics,
                                          .topic_count = count,
                                          .ring = s->ring.plan.ring,

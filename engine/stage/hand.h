@@ -19,8 +19,6 @@
 #include "io/source.h"
 #include "stage/job.h"
 
-struct redis;
-
 struct hand_topic {
     const char *name;
     struct ring ring;    /* slots 0: an older generation; its records tell */
@@ -32,7 +30,6 @@ struct hand_options {
     struct source *source; /* owns_only; topics in the order of `topics` ... */
     struct feed *feed;     /* ... as the feed's */
     struct jobs *jobs;
-    struct redis *redis; /* for hints of progress; NULL: none are written or read */
     const struct hand_topic *topics;
     uint32_t topic_count;
     struct ring ring; /* that is written: when far records are looked at */
