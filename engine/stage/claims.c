@@ -191,6 +191,10 @@ static void on_answer(struct redis_waiter *waiter, uint32_t index, const struct 
     struct job *job = c->asking[index];
     c->asking[index] = NULL;
     c->free_index[c->free_count++] = index;
+    if (job->node.next) { /* answers come in the order of commands */
+        job_fetch(job_of(job->node.next));
+        event_fetch(job_of(job->node.next)->event);
+    }
     list_remove(&c->out, &job->node);
     struct claim_answer answer = claims_answer_of(job->claim.step, reply);
     if (answer.kind == CLAIM_ANSWER_LOST) {

@@ -150,6 +150,18 @@ static enum cut cut_to_fit(struct record *record)
     return CUT_HEADERS;
 }
 
+/* What the next record is written to: its last user left the cache long ago. */
+static void fetch_next(const struct jobs *jobs)
+{
+    if (jobs->free_events.count == 0 || jobs->free.count == 0)
+        return;
+    const struct event *event = event_of(jobs->free_events.first);
+    size_t index = (size_t)(event - jobs->events);
+    event_fetch(event);
+    memory_fetch(jobs->blocks + index * EVENT_BLOCK, 2048);
+    memory_fetch(job_of(jobs->free.first), offsetof(struct job, claim));
+}
+
 struct event *event_open(struct jobs *jobs, const struct record *whole)
 {
     struct record cut_record = *whole, *record = &cut_record;
@@ -168,6 +180,7 @@ struct event *event_open(struct jobs *jobs, const struct record *whole)
     keep_record(event, record);
     event->decoded_used = event->arena.used;
     job_open(jobs, event)->cut = cut;
+    fetch_next(jobs);
     return event;
 }
 
