@@ -55,8 +55,8 @@ static const char *const settings[TENANTS] = {
     "\"templates\":[{\"kind\":\"reminder\",\"channel\":\"email\",\"locale\":\"en\",\"subject\":"
     "\"Soon\",\"text\":\"See you soon.\",\"html\":\"<p>See you soon.</p>\"}],\"owner_email\":"
     "\"owner@example.com\",\"devices\":[{\"token\":\"d4\",\"platform\":\"ios\"}]}",
-    "{\"tenant_id\":\"t3\",\"verified\":true,\"zone\":\"Europe/London\",\"owner_email\":"
-    "\"owner@example.com\",\"devices\":[{\"token\":\"d5\",\"platform\":\"ios\"}]}",
+    ("{\"tenant_id\":\"t3\",\"verified\":true,\"zone\":\"Europe/London\",\"owner_email\":"
+     "\"owner@example.com\",\"devices\":[{\"token\":\"d5\",\"platform\":\"ios\"}]}"),
 };
 static const char *const zones[] = {"Europe/Paris",    "Europe/London",       "Europe/Berlin",
                                     "America/Chicago", "America/Los_Angeles", "Asia/Tokyo"};
