@@ -86,12 +86,13 @@ static bool holds(uint32_t channels, uint8_t channel)
     return channels == 0 || (channels & UINT32_C(1) << channel) != 0;
 }
 
-/* When a later hop first held the leg. */
+/* When a later hop first held the leg; SIM_NO_CHANNEL: any leg. */
 static int64_t deferred_ms(struct deferral_range hops, uint32_t seq, uint8_t channel)
 {
     int64_t first_ms = INT64_MAX;
     for (size_t i = 0; i < hops.count; i++)
-        if (hops.at[i].seq > seq && holds(hops.at[i].channels, channel))
+        if (hops.at[i].seq > seq &&
+            (channel == SIM_NO_CHANNEL || holds(hops.at[i].channels, channel)))
             first_ms = i64_min(first_ms, hops.at[i].time_ms);
     return first_ms;
 }
@@ -111,7 +112,7 @@ static int64_t done_ms_of(const struct oracle *o, const struct held *held)
             done_ms = i64_max(done_ms,
                               i64_min(row->append_ms, deferred_ms(hops, held->seq, row->channel)));
     }
-    return done_ms == INT64_MIN ? deferred_ms(hops, held->seq, 0) : done_ms;
+    return done_ms == INT64_MIN ? deferred_ms(hops, held->seq, SIM_NO_CHANNEL) : done_ms;
 }
 
 static int by_offset(const void *a, const void *b)

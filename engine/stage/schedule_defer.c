@@ -117,8 +117,11 @@ static uint64_t retry_ns(struct schedule *s, struct job *job, enum reason why, u
         return u64_max(at_ns, s->now_ns + backoff_ns(s, job));
     if (why == REASON_RETRY)
         return at_ns;
-    return book_ns(job->route, job,
-                   why == REASON_RATE ? u64_max(at_ns, s->now_ns + s->options.hold_ns) : at_ns);
+    if (why == REASON_RATE)
+        at_ns = u64_max(at_ns, s->now_ns + s->options.hold_ns);
+    /* One bad second, after which all is well, must not put a thousand legs off for minutes. */
+    uint64_t most_ns = at_ns + backoff_ns(s, job);
+    return u64_min(book_ns(job->route, job, at_ns), most_ns);
 }
 
 /* Whoever expires meanwhile is told of it then. */

@@ -152,6 +152,19 @@ static void a_backlog_is_spread_over_the_times_when_slots_will_be_there(void **s
     world_close(w);
 }
 
+/* The measure may have been of one bad second. */
+static void a_backlog_is_put_off_no_longer_than_a_back_off(void **state)
+{
+    (void)state;
+    struct world *w = world_deferring(true);
+    w->limit.interval_us = 1500000;
+    for (uint32_t i = 0; i < 12; i++)
+        put(w, TEXT("e"));
+    while (w->out.later.count > 0)
+        assert_true(left_for_ms(w, left(w)) <= HOLD_MS + 5000 + 1000);
+    world_close(w);
+}
+
 static void the_share_that_this_shard_gets_is_measured(void **state)
 {
     (void)state;
@@ -291,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_dead_route_is_tried_again_later_each_time),
         cmocka_unit_test(of_a_route_on_trial_a_few_legs_try_and_the_others_leave),
         cmocka_unit_test(a_backlog_is_spread_over_the_times_when_slots_will_be_there),
+        cmocka_unit_test(a_backlog_is_put_off_no_longer_than_a_back_off),
         cmocka_unit_test(the_share_that_this_shard_gets_is_measured),
         cmocka_unit_test(who_waits_longer_than_it_looked_leaves_before_the_commit_is_old),
         cmocka_unit_test(time_in_which_nothing_could_go_does_not_count),
