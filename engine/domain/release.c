@@ -126,7 +126,8 @@ void release_add(struct release *r, const struct release_row *row)
  * hold up the rest. */
 static double serve(struct release_lane *lane, double rate, int64_t slot_ms)
 {
-    double all = lane->backlog, served = lane->backlog, miss = 0;
+    double all = lane->backlog, miss = 0;
+    double served = all;
     for (uint32_t b = 0; b < RELEASE_BUCKETS; b++) {
         double segments = lane->segments[b], goes = segments;
         all += segments;

@@ -129,10 +129,9 @@ static void take_partition(struct hand *hand, const struct source_partition *fro
                                  .again_from = -1,
                                  .again_to = -1};
     if (offset >= 0 && from->metadata.size > 0) {
-        char *text = malloc(from->metadata.size);
-        CHECK(text);
-        memcpy(text, from->metadata.at, from->metadata.size);
-        p->metadata = (struct bytes){text, from->metadata.size};
+        p->metadata = (struct bytes){malloc(from->metadata.size), from->metadata.size};
+        CHECK(p->metadata.at);
+        memcpy((char *)p->metadata.at, from->metadata.at, from->metadata.size);
     }
     topic->at[from->partition] = hand->partition_count++;
 }

@@ -160,7 +160,7 @@ static void keep_named(struct event *event)
     const struct deferral *deferral = event->deferral;
     if (!event_names_legs(event))
         return;
-    struct leg named[LEGS_MAX];
+    struct leg named[LEGS_MAX] = {0};
     uint32_t count = deferral->leg_count < LEGS_MAX ? deferral->leg_count : LEGS_MAX;
     for (uint32_t i = 0; i < count; i++)
         named[i] = named_leg(c, &deferral->legs[i]);

@@ -339,7 +339,7 @@ class World:
         self.real.processes[self.worker].admin_port = port
 
     def waiting(self):
-        """By reason, as the worker's gauge has it."""
+        """By reason, in the worker's hands or deferred, as its metrics have it."""
         port = self.real.processes[self.worker].admin_port
         found = collections.Counter()
         try:
@@ -348,8 +348,9 @@ class World:
         except OSError:
             return found
         for line in text.splitlines():
-            if line.startswith("carillon_waiting_jobs{"):
-                found[line.split('reason="')[1].split('"')[0]] += int(float(line.split()[-1]))
+            if line.startswith(("carillon_waiting_jobs{", "carillon_deferred_legs_total{")):
+                why = line.split('reason="')[1].split('"')[0].replace("not_due", "due_later")
+                found[why] += int(float(line.split()[-1]))
         return +found
 
     def outcomes(self):

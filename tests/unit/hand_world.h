@@ -68,8 +68,8 @@ static inline void world_judge_commit(const struct source_partition *p)
     window_init_words(&w, bits, countof(bits), p->offset);
     assert_int_equal(window_decode(&w, text, NULL), ERR_OK);
     for (int64_t o = 0; o < log->count; o++) {
-        bool open =
-            o >= p->offset && (o >= w.end || (bits[(uint64_t)o / 64 % countof(bits)] >> (o % 64) & 1));
+        bool open = o >= p->offset &&
+                    (o >= w.end || (bits[(uint64_t)o / 64 % countof(bits)] >> (o % 64) & 1));
         assert_true(open || log->records[o].closed);
     }
 }
