@@ -81,9 +81,10 @@ struct held {
     uint32_t seq, channels;
 };
 
+/* An end without channel is the whole event's. */
 static bool holds(uint32_t channels, uint8_t channel)
 {
-    return channels == 0 || (channels & UINT32_C(1) << channel) != 0;
+    return channels == 0 || channel == SIM_NO_CHANNEL || (channels & UINT32_C(1) << channel) != 0;
 }
 
 /* When a later hop first held the leg; SIM_NO_CHANNEL: any leg. */
@@ -91,8 +92,7 @@ static int64_t deferred_ms(struct deferral_range hops, uint32_t seq, uint8_t cha
 {
     int64_t first_ms = INT64_MAX;
     for (size_t i = 0; i < hops.count; i++)
-        if (hops.at[i].seq > seq &&
-            (channel == SIM_NO_CHANNEL || holds(hops.at[i].channels, channel)))
+        if (hops.at[i].seq > seq && holds(hops.at[i].channels, channel))
             first_ms = i64_min(first_ms, hops.at[i].time_ms);
     return first_ms;
 }
