@@ -29,8 +29,11 @@ struct release *calendar_limits(const struct config *config, const struct adapte
                                           .account = account_of(config, is->routes[i].provider),
                                           .per_second = is->routes[i].limit_per_second};
     for (uint32_t i = 0; i < accounts; i++)
-        account[i] = (struct release_account){.name = bytes_of(is->providers[i].name),
-                                              .per_second = adapters->of_provider[i]->per_second};
+        account[i] =
+            (struct release_account){.name = bytes_of(is->providers[i].name),
+                                     .per_second = is->providers[i].limit_per_second > 0
+                                                       ? is->providers[i].limit_per_second
+                                                       : adapters->of_provider[i]->per_second};
     *r = (struct release){.routes = route,
                           .accounts = account,
                           .route_count = routes,

@@ -76,6 +76,27 @@ static void write_process(struct pages *p, struct writer *w)
                  p->backend, p->backend_why);
 }
 
+static void write_releases(struct writer *w, const struct outlook_window *windows, int64_t found_ms)
+{
+    write_literal(w,
+                  "# HELP carillon_release_clear_seconds How long the longest release that begins "
+                  "within the window will take at the limits.\n"
+                  "# TYPE carillon_release_clear_seconds gauge\n");
+    for (uint32_t i = 0; i < OUTLOOK_WINDOWS; i++)
+        write_format(w, "carillon_release_clear_seconds{window=\"%s\"} %.3f\n", windows[i].name,
+                     windows[i].clear_s);
+    write_literal(w, "# HELP carillon_release_miss Deferred messages of the window that will miss "
+                     "their expiry.\n# TYPE carillon_release_miss gauge\n");
+    for (uint32_t i = 0; i < OUTLOOK_WINDOWS; i++)
+        write_format(w, "carillon_release_miss{window=\"%s\"} %.0f\n", windows[i].name,
+                     windows[i].miss);
+    write_format(w,
+                 "# HELP carillon_release_forecast_timestamp_seconds When that was worked out.\n"
+                 "# TYPE carillon_release_forecast_timestamp_seconds gauge\n"
+                 "carillon_release_forecast_timestamp_seconds %lld.%03d\n",
+                 (long long)(found_ms / 1000), (int)(found_ms % 1000));
+}
+
 static uint32_t metrics_page(void *context, struct writer *w)
 {
     struct pages *p = context;
@@ -84,6 +105,10 @@ static uint32_t metrics_page(void *context, struct writer *w)
         return 200;
     struct metrics *shards[SHARDS_MAX];
     metrics_write(shards, shards_of(p, shards), w);
+    struct outlook_window windows[OUTLOOK_WINDOWS];
+    int64_t found_ms = p->outlook ? outlook_read(p->outlook, windows) : 0;
+    if (found_ms > 0)
+        write_releases(w, windows, found_ms);
     return 200;
 }
 
@@ -181,6 +206,28 @@ static void write_outcomes(struct pages *p, struct writer *w)
     write_char(w, '}');
 }
 
+/* The longest release of each window that has one. */
+static void write_outlook(struct pages *p, struct writer *w)
+{
+    struct outlook_window windows[OUTLOOK_WINDOWS];
+    if (!p->outlook || outlook_read(p->outlook, windows) == 0)
+        return;
+    write_literal(w, ",\"releases\":[");
+    for (uint32_t i = 0; i < OUTLOOK_WINDOWS; i++) {
+        const struct outlook_window *it = &windows[i];
+        if (it->start_ms == 0)
+            continue;
+        json_write_comma(w);
+        write_format(w, "{\"window\":\"%s\",\"slot\":\"", it->name);
+        time_write(w, it->start_ms);
+        write_format(w, "\",\"deferred\":%.0f,\"clear_seconds\":%.3f,\"miss\":%.0f,\"limit\":",
+                     it->count, it->clear_s, it->miss);
+        json_write_string(w, bytes_of(it->limit));
+        write_char(w, '}');
+    }
+    write_char(w, ']');
+}
+
 static uint32_t status_page(void *context, struct writer *w)
 {
     struct pages *p = context;
@@ -208,6 +255,7 @@ static uint32_t status_page(void *context, struct writer *w)
         write_counts(p, w, "jobs", METRIC_JOBS, LABEL_STATE);
         write_counts(p, w, "waiting", METRIC_WAITING_JOBS, LABEL_WAIT);
         write_counts(p, w, "calls_in_flight", METRIC_CALLS_IN_FLIGHT, LABEL_PROVIDER);
+        write_outlook(p, w);
     }
     write_literal(w, "}\n");
     return 200;

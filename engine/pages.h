@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "config.h"
 #include "io/admin.h"
+#include "outlook.h"
 #include "shard.h"
 
 /* What the pages read; owned by the worker. */
@@ -12,7 +13,8 @@ struct pages {
     const char *worker;
     struct shard *shards;
     uint32_t shard_count;
-    _Atomic bool started; /* the shards run: their metrics are there */
+    struct outlook *outlook; /* once started */
+    _Atomic bool started;    /* the shards run: their metrics are there */
     _Atomic bool draining;
     const char *_Atomic waiting_for; /* before that: Kafka, Redis; NULL: nobody */
     int64_t started_ms;

@@ -6,6 +6,7 @@
 #include "domain/zones.h"
 #include "follower.h"
 #include "io/admin.h"
+#include "outlook.h"
 #include "pages.h"
 #include "rules.h"
 #include "setup.h"
@@ -29,6 +30,7 @@ struct worker {
     uint32_t reload_count;
     struct setup_found found;
     struct follower *follower;
+    struct outlook *outlook;
     struct admin *admin;
     struct pages pages;
     struct metric_names names;
@@ -273,7 +275,10 @@ enum worker_start worker_start(struct worker *worker, struct findings *findings,
     if (result != WORKER_STARTED)
         return result;
     worker->follower = follower_open(worker->config, &worker->found, why);
-    if (!worker->follower || !start_shards(worker, why))
+    if (worker->follower)
+        worker->outlook = outlook_open(worker->config, &worker->adapters, why);
+    worker->pages.outlook = worker->outlook;
+    if (!worker->outlook || !start_shards(worker, why))
         return WORKER_BROKEN;
     say_start(worker);
     return WORKER_STARTED;
@@ -312,6 +317,8 @@ void worker_close(struct worker *worker)
         pthread_join(worker->threads[i], NULL);
     if (worker->admin)
         admin_close(worker->admin);
+    if (worker->outlook)
+        outlook_close(worker->outlook);
     if (worker->follower)
         follower_close(worker->follower);
     for (uint32_t i = 0; i < worker->reload_count; i++)
@@ -340,6 +347,7 @@ bool worker_reload(struct worker *worker, const struct config *config, struct fi
     if (!rules)
         return false;
     worker->reloaded[worker->reload_count++] = rules;
+    outlook_reload(worker->outlook, config);
     for (uint32_t i = 0; i < worker->shard_count; i++)
         shard_reload(&worker->shards[i], config, rules_judge(rules));
     return true;

@@ -88,6 +88,28 @@ check "the limit that binds, how long the release takes and who misses it are fo
 check "another slot is not told" \
     'run 0 deferred --summary --slot 2020-01-01 --config "$dir/c.yaml" && grep -q "^0 wait" "$dir/out"'
 
+port=$((20000 + RANDOM % 12000))
+CARILLON_ADMIN__ADDRESS=127.0.0.1:$port "$carillon" run --config "$dir/c.yaml" >"$dir/log" 2>&1 &
+worker=$!
+page() {
+    python3 -c "import sys, urllib.request
+sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())" "http://127.0.0.1:$port/$1" 2>/dev/null
+}
+foretold() {
+    for _ in $(seq 100); do
+        page metrics >"$dir/out"
+        grep -q '^carillon_release_clear_seconds{window="6h"} 40.000$' "$dir/out" &&
+            grep -q '^carillon_release_clear_seconds{window="1h"} 0.000$' "$dir/out" &&
+            grep -q '^carillon_release_miss{window="6h"} 2$' "$dir/out" &&
+            promtool check metrics <"$dir/out" >"$dir/err" 2>&1 &&
+            page status.json >"$dir/out" && break
+        sleep 0.1
+    done
+    json 'any(r["window"] == "6h" and r["limit"] == "account:plain" for r in x["releases"])'
+}
+check "a worker foretells the release, and its status says which limit binds" foretold
+kill "$worker" && wait "$worker"
+
 for p in 0 1; do # the id leads to one of the two
     defer $((first + p)) evt-1 1 not_due
     defer $((first + p)) evt-1 2 quiet_hours carillon-legs=sms:0123456789abcdef carillon-route=sms_fr \
