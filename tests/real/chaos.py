@@ -111,7 +111,7 @@ def run(real, size, seed, arguments, tally):
         real.drain(size["drain_s"])
         tally.check(f"lag 0 in {time.time() - started:.1f} s after the last record", True)
     except SystemExit as error:
-        tally.check("lag 0", False, f"{error}; lag {real.lag()}")
+        tally.check("lag 0", False, f"{error}; of events, far and ring wait {real.waiting()}")
     for i in range(size["workers"]):
         code = real.end(f"worker-{i}")
         tally.check(f"worker-{i} drains and ends with 0", code == 0,

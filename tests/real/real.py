@@ -239,8 +239,14 @@ class Real:
                               stderr=subprocess.DEVNULL, text=True)
         return int(done.stdout) if done.returncode == 0 else None
 
+    def waiting(self):
+        """What is not committed of the events, of far and of the ring: each hands on to the next."""
+        return [self.lag()] + [
+            self.lag("--group", "carillon.ring", "--topic", f"carillon.deferred.{which}")
+            for which in ("far", "1")]
+
     def drain(self, wait_s):
-        self.wait_for("lag 0", lambda: self.lag() == 0, wait_s)
+        self.wait_for("lag 0", lambda: self.waiting() == [0, 0, 0], wait_s)
 
     def fault(self, what, from_ms, until_ms):
         self.faults.append((from_ms, what, until_ms))
