@@ -97,6 +97,17 @@ static int64_t deferred_ms(struct deferral_range hops, uint32_t seq, uint8_t cha
     return first_ms;
 }
 
+/* When the event was ended as a whole, which ends each leg of it, too; copies of its record may
+ * tell a leg's end again later. */
+static int64_t whole_ms(const struct outcome_range *all)
+{
+    int64_t ms = INT64_MAX;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->at[i].channel == SIM_NO_CHANNEL)
+            ms = i64_min(ms, all->at[i].append_ms);
+    return ms;
+}
+
 /* The last of its legs' first outcomes, or of the deferrals that came before them. */
 static int64_t done_ms_of(const struct oracle *o, const struct held *held)
 {
@@ -109,8 +120,8 @@ static int64_t done_ms_of(const struct oracle *o, const struct held *held)
         bool first =
             i == 0 || strcmp(row->leg_id, row[-1].leg_id) != 0 || row->channel != row[-1].channel;
         if (first && holds(held->channels, row->channel))
-            done_ms = i64_max(done_ms,
-                              i64_min(row->append_ms, deferred_ms(hops, held->seq, row->channel)));
+            done_ms = i64_max(done_ms, i64_min(i64_min(row->append_ms, whole_ms(&all)),
+                                               deferred_ms(hops, held->seq, row->channel)));
     }
     return done_ms == INT64_MIN ? deferred_ms(hops, held->seq, SIM_NO_CHANNEL) : done_ms;
 }

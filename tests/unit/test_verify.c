@@ -542,6 +542,17 @@ static void a_deferral_does_not_cover_itself_and_a_later_hop_does(void **state)
     assert_true(oracle_judge(&r->o));
 }
 
+static void an_end_of_the_whole_event_ends_its_legs_though_a_copy_tells_them_later(void **state)
+{
+    struct run *r = *state;
+    add_deferral(r, 1, DUE_MS - 500);
+    commit_ring(r, 2, DUE_MS + 40, "");
+    add_outcome(r, &r->loads[0], SIM_NO_CHANNEL, OUTCOME(CANCELLED), "cancelled")->append_ms =
+        DUE_MS + 30;
+    oracle_judge(&r->o);
+    assert_int_equal(r->o.violations[INVARIANT_I10], 0);
+}
+
 static void a_hop_of_another_leg_covers_nothing(void **state)
 {
     struct run *r = *state;
@@ -653,6 +664,7 @@ int main(void)
         TEST(a_commit_before_its_deferral_is_told),
         TEST(a_deferral_committed_before_its_end_is_told),
         TEST(a_deferral_does_not_cover_itself_and_a_later_hop_does),
+        TEST(an_end_of_the_whole_event_ends_its_legs_though_a_copy_tells_them_later),
         TEST(a_hop_of_another_leg_covers_nothing),
         TEST(a_call_before_what_its_deferral_says_is_told),
         TEST(what_is_not_committed_is_counted),
