@@ -92,37 +92,41 @@ static void sort(void *rows, size_t count, size_t size, int (*order)(const void 
         qsort(rows, count, size, order);
 }
 
-struct outcome_range oracle_outcomes_of(const struct oracle *o, const struct origin *origin)
+/* Rows that begin with their origin, in its order: the first of one origin, and how many. */
+static size_t find(const void *rows, size_t count, size_t size, const struct origin *origin,
+                   size_t *found)
 {
-    size_t low = 0, high = o->outcome_count;
+    const char *at = rows;
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (origin_compare(&o->outcomes[middle].origin, origin) < 0)
+        if (origin_compare((const struct origin *)(at + middle * size), origin) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    struct outcome_range range = {o->outcomes + low, 0};
-    while (low + range.count < o->outcome_count &&
-           origin_compare(&range.at[range.count].origin, origin) == 0)
-        range.count++;
+    for (*found = 0; low + *found < count; (*found)++)
+        if (origin_compare((const struct origin *)(at + (low + *found) * size), origin) != 0)
+            break;
+    return low;
+}
+static_assert(offsetof(struct outcome_row, origin) == 0 &&
+                  offsetof(struct deferral_row, origin) == 0,
+              "find reads the origin at the front");
+
+struct outcome_range oracle_outcomes_of(const struct oracle *o, const struct origin *origin)
+{
+    struct outcome_range range;
+    range.at = o->outcomes +
+               find(o->outcomes, o->outcome_count, sizeof *o->outcomes, origin, &range.count);
     return range;
 }
 
 struct deferral_range oracle_deferrals_of(const struct oracle *o, const struct origin *origin)
 {
-    size_t low = 0, high = o->deferral_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (origin_compare(&o->deferrals[middle].origin, origin) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    struct deferral_range range = {o->deferrals + low, 0};
-    while (low + range.count < o->deferral_count &&
-           origin_compare(&range.at[range.count].origin, origin) == 0)
-        range.count++;
+    struct deferral_range range;
+    range.at = o->deferrals +
+               find(o->deferrals, o->deferral_count, sizeof *o->deferrals, origin, &range.count);
     return range;
 }
 

@@ -154,15 +154,10 @@ static bool open_claims(struct shard *s, char *why)
     return false;
 }
 
-static bool open_stages(struct shard *s, char *why)
+static void open_schedule(struct shard *s, uint64_t seed)
 {
-    static const bool urgent[] = {false, true};
     const struct config_settings *is = &s->config->is;
-    uint64_t seed;
-    crypto_random(&seed, sizeof seed);
-    s->judge = (struct judge_options){
-        .jobs = &s->jobs, .rules = s->options.rules, .smear_ms = (int64_t)is->schedule.smear_ms};
-    struct schedule_options schedule = {
+    const struct schedule_options options = {
         .jobs = &s->jobs,
         .routes = &s->routes,
         .redis = s->redis,
@@ -174,8 +169,19 @@ static bool open_stages(struct shard *s, char *why)
         .min_delay_ns = is->deferral.min_delay_ms * NS_PER_MS,
         .backoff_least_ns = is->deferral.backoff_least_ms * NS_PER_MS,
         .backoff_most_ns = is->deferral.backoff_most_ms * NS_PER_MS,
-        .seed = seed ^ 1};
-    schedule_init(&s->schedule, &schedule, clock_mono_ns());
+        .seed = seed};
+    schedule_init(&s->schedule, &options, clock_mono_ns());
+}
+
+static bool open_stages(struct shard *s, char *why)
+{
+    static const bool urgent[] = {false, true};
+    const struct config_settings *is = &s->config->is;
+    uint64_t seed;
+    crypto_random(&seed, sizeof seed);
+    s->judge = (struct judge_options){
+        .jobs = &s->jobs, .rules = s->options.rules, .smear_ms = (int64_t)is->schedule.smear_ms};
+    open_schedule(s, seed ^ 1);
     struct consume_options consume = {.source = s->source,
                                       .jobs = &s->jobs,
                                       .topics = (const char *const *)s->topics,

@@ -43,7 +43,7 @@ enum feed_event_kind {
     FEED_NONE,    /* nothing is waiting */
     FEED_IDLE,    /* something of no meaning to the caller was taken: take again */
     FEED_RECORD,  /* topic, partition, pass, offset, record */
-    FEED_REACHED, /* topic, partition, pass: before `offset` there is no more, for now */
+    FEED_REACHED, /* topic, partition, pass: before `offset` there is no more */
     FEED_ENDS,    /* ask, ends */
 };
 

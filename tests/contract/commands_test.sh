@@ -1,9 +1,7 @@
 #!/bin/bash
 # The commands that set up and write state, on a real Kafka and Redis.
-carillon=build/carillon
 export LC_ALL=C # values are bytes
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. tests/contract/cli.sh
 prefix=cmd$$.
 version=$(sed -n 's/.*REDIS_FUNCTIONS_VERSION = \([0-9]*\).*/\1/p' engine/domain/redis_functions.h)
 cat >"$dir/c.yaml" <<YAML
@@ -16,17 +14,6 @@ redis:
   address: "127.0.0.1:$REDIS_PORT"
   connect_timeout_ms: 500
 YAML
-failed=0
-check() { # sentence, condition
-    if eval "$2"; then echo "ok $1"; else echo "not ok $1"; failed=1; cat "$dir/out" "$dir/err"; fi
-}
-run() { # exit code, arguments...
-    want=$1
-    shift
-    "$carillon" "$@" >"$dir/out" 2>"$dir/err"
-    got=$?
-    [ "$got" = "$want" ] || { echo "exit $got instead of $want: $*"; return 1; }
-}
 topics() { kcat -b "$KAFKA_BOOTSTRAP" -L 2>/dev/null | grep -c "topic \"$prefix"; }
 topics_become() { # within 10 s: brokers tell a new topic a little later, kcat may not reach them at once
     for _ in $(seq 100); do

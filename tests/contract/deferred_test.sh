@@ -1,9 +1,7 @@
 #!/bin/bash
 # What waits, as the commands tell it: deferral records in a real Kafka, d1 in a real Redis.
-carillon=build/carillon
 export LC_ALL=C TZ=UTC
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. tests/contract/cli.sh
 prefix=def$$.
 cat >"$dir/c.yaml" <<YAML
 kafka:
@@ -18,17 +16,6 @@ deferral:
   spread: 2
   far_spread: 1
 YAML
-failed=0
-check() { # sentence, condition
-    if eval "$2"; then echo "ok $1"; else echo "not ok $1"; failed=1; cat "$dir/out" "$dir/err"; fi
-}
-run() { # exit code, arguments...
-    want=$1
-    shift
-    "$carillon" "$@" >"$dir/out" 2>"$dir/err"
-    got=$?
-    [ "$got" = "$want" ] || { echo "exit $got instead of $want: $*"; return 1; }
-}
 json() { python3 -c "import json, sys; x = json.load(open(sys.argv[1])); sys.exit(not ($1))" "$dir/out"; }
 redis() { redis-cli -p "$REDIS_PORT" "$@" >/dev/null; }
 

@@ -91,10 +91,16 @@ def stream(real, subjects, stop):
     process.wait()
 
 
+def more_events(real, subjects, each):
+    """Waits until so many more were written to each."""
+    until = {subject: subject.count + each for subject in subjects}
+    real.wait_for("more events", lambda: all(s.count >= n for s, n in until.items()), 60)
+
+
 def change(real, config, subjects, random, errors):
     """Each subject's command at a moment of its own."""
     for subject in subjects:
-        time.sleep(random.uniform(0, 0.1))
+        more_events(real, [subject], random.randrange(3))
         words = subject.command(real)
         done = real.carillon(*words[:2], "--config", config, *words[2:], check=False)
         if done.returncode != 0:
@@ -161,14 +167,14 @@ def run(real, random, each, tally):
     stop, errors = threading.Event(), []
     producer = threading.Thread(target=stream, args=(real, subjects, stop), daemon=True)
     producer.start()
-    time.sleep(3)
+    more_events(real, subjects, 3 * RATE)
     halves = [threading.Thread(target=change, args=(real, config, subjects[i::2], random, errors))
               for i in range(2)]
     for half in halves:
         half.start()
     for half in halves:
         half.join()
-    time.sleep(2)
+    more_events(real, subjects, 2 * RATE)
     stop.set()
     producer.join()
     if not tally.check("every command ended with 0", not errors, errors):

@@ -373,11 +373,11 @@ def run_world(real, tally, now, number, rows):
                    for leg in legs if leg["decision"] != "defer")
         waits = collections.Counter(why for _, events in expected for _, whys in events
                                     for why in whys)
-        deadline = time.time() + 20
-        while time.time() < deadline:
-            if world.waiting() == waits and sum(map(len, world.outcomes().values())) >= told:
-                break
-            time.sleep(0.3)
+        try:
+            real.wait_for("all that is to be told", lambda: world.waiting() == waits and
+                          sum(map(len, world.outcomes().values())) >= told, 20)
+        except SystemExit:
+            pass # what is missing is told below
         by_event = world.outcomes()
         for row, events in expected:
             words, wanted = list(row.words), collections.defaultdict(list)

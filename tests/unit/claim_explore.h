@@ -5,6 +5,7 @@
 
 #include "base/prng.h"
 #include "redis_model.h"
+#include "seen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,11 +60,10 @@ struct explorer {
     struct world w;
     struct bounds bounds;
     const char *violation;
-    bool full; /* the bound on states ended it */
     char trace[8192];
     uint32_t steps[STEPS_MAX], depth;
-    uint64_t *seen, seen_max;
-    uint64_t state_count, step_count, ends[8];
+    struct seen seen;
+    uint64_t step_count, ends[8];
 };
 
 static const struct claim_rules rules = {.start_window_ms = 2000,
@@ -701,19 +701,6 @@ static uint64_t hash_world(const struct world *w)
     return h == 0 ? 1 : h;
 }
 
-static bool seen_before(struct explorer *e, uint64_t hash)
-{
-    uint64_t at = hash & (e->seen_max - 1);
-    for (; e->seen[at] != 0; at = (at + 1) & (e->seen_max - 1))
-        if (e->seen[at] == hash)
-            return true;
-    if (e->state_count >= e->seen_max / 2)
-        return e->full = true;
-    e->seen[at] = hash;
-    e->state_count++;
-    return false;
-}
-
 static void write_trace(struct explorer *e)
 {
     struct writer w = writer_of(e->trace, sizeof(e->trace) - 1);
@@ -734,12 +721,12 @@ static void write_trace(struct explorer *e)
 
 static void visit(struct explorer *e)
 {
-    if (e->violation || seen_before(e, hash_world(&e->w)))
+    if (e->violation || seen_before(&e->seen, hash_world(&e->w)))
         return;
     CHECK(e->depth < STEPS_MAX - 500);
     if (e->w.workers[0].phase == PHASE_DONE && e->w.workers[1].phase == PHASE_DONE)
         at_rest(e);
-    else if (e->state_count % 32 == 0)
+    else if (e->seen.count % 32 == 0)
         nothing_waits_for_ever(e);
     struct world *kept = malloc(sizeof(*kept));
     CHECK(kept);
@@ -801,12 +788,10 @@ static struct explorer *explore(const struct bounds *bounds)
     struct explorer *e = calloc(1, sizeof(*e));
     CHECK(e);
 #ifdef DEBUG_CHECKS
-    e->seen_max = UINT64_C(1) << 17;
+    seen_open(&e->seen, UINT64_C(1) << 17);
 #else
-    e->seen_max = UINT64_C(1) << 22;
+    seen_open(&e->seen, UINT64_C(1) << 22);
 #endif
-    e->seen = calloc(e->seen_max, sizeof(*e->seen));
-    CHECK(e->seen);
     begin(e, bounds);
     visit(e);
     return e;
@@ -814,6 +799,6 @@ static struct explorer *explore(const struct bounds *bounds)
 
 static void explorer_free(struct explorer *e)
 {
-    free(e->seen);
+    seen_close(&e->seen);
     free(e);
 }

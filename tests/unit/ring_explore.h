@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ring_model.h"
+#include "seen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,10 +51,10 @@ struct explorer {
     struct world w;
     struct bounds bounds;
     const char *violation;
-    bool full;
     char trace[16384];
     uint32_t steps[STEPS_MAX], depth;
-    uint64_t *seen, seen_max, state_count, step_count;
+    struct seen seen;
+    uint64_t step_count;
     uint64_t sends, passed, finished, late, resent;
 };
 
@@ -661,19 +662,6 @@ static uint64_t hash_world(const struct explorer *e)
     return h == 0 ? 1 : h;
 }
 
-static bool seen_before(struct explorer *e, uint64_t hash)
-{
-    uint64_t at = hash & (e->seen_max - 1);
-    for (; e->seen[at] != 0; at = (at + 1) & (e->seen_max - 1))
-        if (e->seen[at] == hash)
-            return true;
-    if (e->state_count >= e->seen_max / 2)
-        return e->full = true;
-    e->seen[at] = hash;
-    e->state_count++;
-    return false;
-}
-
 static void write_step(struct writer *w, uint32_t a)
 {
     static const char *const seats[] = {"is assigned",        "turns",
@@ -709,10 +697,10 @@ static void write_step(struct writer *w, uint32_t a)
 
 static void visit(struct explorer *e)
 {
-    if (e->violation || seen_before(e, hash_world(e)))
+    if (e->violation || seen_before(&e->seen, hash_world(e)))
         return;
     CHECK(e->depth < STEPS_MAX - 500);
-    if (e->state_count % 16 == 0 || next_time(e) == 0)
+    if (e->seen.count % 16 == 0 || next_time(e) == 0)
         nothing_is_late(e);
     struct world *kept = malloc(sizeof(*kept));
     CHECK(kept);
@@ -745,12 +733,10 @@ static struct explorer *explore(const struct bounds *bounds)
     struct explorer *e = calloc(1, sizeof(*e));
     CHECK(e);
 #ifdef DEBUG_CHECKS
-    e->seen_max = UINT64_C(1) << 15;
+    seen_open(&e->seen, UINT64_C(1) << 15);
 #else
-    e->seen_max = UINT64_C(1) << 20;
+    seen_open(&e->seen, UINT64_C(1) << 20);
 #endif
-    e->seen = calloc(e->seen_max, sizeof(*e->seen));
-    CHECK(e->seen);
     e->bounds = *bounds;
     if (!bounds->times)
         e->bounds.times = times;
@@ -781,6 +767,6 @@ static struct explorer *explore(const struct bounds *bounds)
 
 static void explorer_free(struct explorer *e)
 {
-    free(e->seen);
+    seen_close(&e->seen);
     free(e);
 }

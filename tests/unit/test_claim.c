@@ -13,14 +13,14 @@ static void explored(const struct bounds *bounds)
 {
     struct explorer *e = explore(bounds);
     print_message("  %s: %llu states, %llu steps\n", bounds->name,
-                  (unsigned long long)e->state_count, (unsigned long long)e->step_count);
+                  (unsigned long long)e->seen.count, (unsigned long long)e->step_count);
     if (e->violation)
         print_message("%s\n", e->trace);
     assert_null(e->violation);
 #ifndef DEBUG_CHECKS /* sanitizers see a part of it */
-    assert_false(e->full);
+    assert_false(e->seen.full);
 #endif
-    assert_true(e->state_count > 1000);
+    assert_true(e->seen.count > 1000);
     assert_true(e->ends[CLAIM_SENT % 8] > 0);
     explorer_free(e);
 }

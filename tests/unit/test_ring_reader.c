@@ -11,13 +11,13 @@ static void explored(const struct bounds *bounds)
 {
     struct explorer *e = explore(bounds);
     print_message("  %s: %llu states, %llu steps\n", bounds->name,
-                  (unsigned long long)e->state_count, (unsigned long long)e->step_count);
+                  (unsigned long long)e->seen.count, (unsigned long long)e->step_count);
     if (e->violation)
         print_message("%s\n", e->trace);
     assert_null(e->violation);
     assert_true(e->sends > 0);
 #ifndef DEBUG_CHECKS /* sanitizers see a part of it */
-    assert_false(e->full);
+    assert_false(e->seen.full);
 #endif
     passed += e->passed;
     finished += e->finished;
