@@ -6,7 +6,7 @@
  * Pausing throws away what librdkafka had fetched, so a partition stays paused for at
  * least a second, and until half of what was short is free again. The urgent lane is not
  * paused for want of jobs: it holds only records, so it is simply not drained. */
-#include "stage/consume.h"
+#include "stage/consume_parts.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,12 +14,8 @@
 #include <stdlib.h>
 
 enum {
-    TAKE_MAX = 512,             /* records of a lane and turn */
-    COMPLETE_MAX = 10000,       /* then a commit does not wait for its time */
-    PAUSE_LEAST_MS = 1000,      /* a partition is not toggled more often */
-    ASKED_MS = 100,             /* commits that are asked for follow no closer */
-    COMMIT_PATIENCE_MS = 60000, /* librdkafka answers before; if not, ask again */
-    REVOKE_PATIENCE_MS = 3000,  /* for the last commit; others wait for us meanwhile */
+    TAKE_MAX = 512,        /* records of a lane and turn */
+    PAUSE_LEAST_MS = 1000, /* a partition is not toggled more often */
 };
 
 enum err consume_init(struct consume *consume, const struct consume_options *options)
@@ -40,7 +36,7 @@ enum err consume_init(struct consume *consume, const struct consume_options *opt
     return consume->index ? ERR_OK : ERR_NO_MEMORY;
 }
 
-static void drop_partitions(struct consume *consume)
+void consume_drop(struct consume *consume)
 {
     for (uint32_t i = 0; i < consume->options.topic_count; i++) {
         free(consume->index[i].at);
@@ -62,11 +58,11 @@ static void drop_partitions(struct consume *consume)
 
 void consume_deinit(struct consume *consume)
 {
-    drop_partitions(consume);
+    consume_drop(consume);
     free(consume->index);
 }
 
-static struct consume_partition *find(struct consume *consume, uint32_t topic, int32_t partition)
+struct consume_partition *consume_find(struct consume *consume, uint32_t topic, int32_t partition)
 {
     if (partition < 0 || (uint32_t)partition >= consume->index[topic].count)
         return NULL;
@@ -246,7 +242,7 @@ static void begin_again(struct consume *consume, struct consume_partition *p, in
 static bool on_record(struct consume *consume, const struct source_event *e, bool room,
                       struct list *fresh)
 {
-    struct consume_partition *p = find(consume, e->topic, e->partition);
+    struct consume_partition *p = consume_find(consume, e->topic, e->partition);
     if (!p || consume->state != CONSUME_RUNNING || p->return_to >= 0)
         return false; /* whoever owns it, or the return, reads it again */
     if (!room) {
@@ -304,139 +300,6 @@ void consume_abandon(struct consume *consume, const struct event *event)
         p->abandoned++;
 }
 
-/* Commits. */
-
-static void commit(struct consume *consume)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < consume->partition_count; i++) {
-        struct consume_partition *p = &consume->partitions[i];
-        if ((!p->dirty && !consume->commit_asked) || p->window.low < p->floor)
-            continue;
-        struct writer text =
-            writer_of(consume->metadata + (size_t)count * WINDOW_METADATA_MAX, WINDOW_METADATA_MAX);
-        window_encode(&p->window, bytes_of(consume->worker), &text);
-        CHECK(!text.overflow);
-        consume->scratch[count++] = (struct source_partition){
-            .topic = p->topic,
-            .partition = p->partition,
-            .offset = p->window.low,
-            .metadata = writer_bytes(&text),
-        };
-        p->floor = p->window.low;
-        p->dirty = false;
-    }
-    consume->dirty = consume->commit_asked = false;
-    consume->complete_count = 0;
-    consume->commit_ns = consume->now_ns;
-    if (count == 0)
-        return;
-    if (source_commit(consume->options.source, consume->scratch, count, ++consume->commit_id) ==
-        ERR_OK) {
-        consume->commit_out = true;
-        return;
-    }
-    consume->stats.commit_failures++;
-    for (uint32_t i = 0; i < consume->partition_count; i++)
-        consume->partitions[i].dirty = true;
-    consume->dirty = true;
-}
-
-static void on_committed(struct consume *consume, const struct source_event *e)
-{
-    if (!consume->commit_out || e->commit_id != consume->commit_id)
-        return; /* of partitions that went since */
-    bool good = true;
-    consume->commit_out = false;
-    for (uint32_t i = 0; i < e->partition_count; i++) {
-        struct consume_partition *p =
-            find(consume, e->partitions[i].topic, e->partitions[i].partition);
-        if (e->partitions[i].err == ERR_OK || !p)
-            continue;
-        good = false;
-        p->dirty = consume->dirty = true;
-    }
-    if (good) {
-        consume->stats.commits++;
-        consume->acked_ns = consume->commit_ns;
-    } else {
-        consume->stats.commit_failures++;
-    }
-}
-
-static void serve_commits(struct consume *consume)
-{
-    uint64_t waited_ns = consume->now_ns - consume->commit_ns;
-    if (consume->commit_out && waited_ns < COMMIT_PATIENCE_MS * NS_PER_MS)
-        return;
-    if ((consume->commit_asked && waited_ns >= ASKED_MS * NS_PER_MS) ||
-        (consume->dirty && (consume->complete_count >= COMPLETE_MAX ||
-                            waited_ns >= consume->options.commit_interval_ms * NS_PER_MS)))
-        commit(consume);
-}
-
-void consume_commit(struct consume *consume)
-{
-    consume->commit_asked = true;
-}
-
-uint64_t consume_acked_ns(const struct consume *consume)
-{
-    return consume->acked_ns;
-}
-
-/* Revocation. */
-
-static void mark_revoked(struct consume *consume)
-{
-    const struct jobs *jobs = consume->options.jobs;
-    for (uint32_t i = 0; i < jobs->max; i++)
-        if (jobs->events[i].jobs_open > 0 && !jobs->events[i].from_ring)
-            jobs->events[i].revoked = true; /* eager: all partitions go at once */
-    consume->revoke_marked = true;
-}
-
-static void let_go(struct consume *consume)
-{
-    log_event(LOG_INFO, "partitions_revoked", "count=%u", consume->partition_count);
-    drop_partitions(consume);
-    source_unassign(consume->options.source);
-}
-
-static void on_revoked(struct consume *consume, bool lost)
-{
-    consume->stats.rebalances++;
-    consume->acked_ns = 0; /* another generation begins */
-    mark_revoked(consume);
-    consume->revoke_ns = consume->now_ns;
-    if (lost || consume->partition_count == 0)
-        let_go(consume);
-    else
-        consume->state = CONSUME_REVOKING;
-}
-
-static bool something_runs(const struct consume *consume)
-{
-    for (uint32_t i = 0; i < consume->partition_count; i++)
-        if (consume->partitions[i].window.open_count > consume->partitions[i].abandoned)
-            return true;
-    return false;
-}
-
-static void serve_revocation(struct consume *consume)
-{
-    uint64_t waited_ns = consume->now_ns - consume->revoke_ns;
-    uint64_t patience_ns = consume->options.revoke_wait_ms * NS_PER_MS;
-    if (!consume->commit_last && !consume->commit_out &&
-        (!something_runs(consume) || waited_ns >= patience_ns)) {
-        commit(consume);
-        consume->commit_last = true;
-    }
-    if ((consume->commit_last && !consume->commit_out) ||
-        waited_ns >= patience_ns + REVOKE_PATIENCE_MS * NS_PER_MS)
-        let_go(consume);
-}
-
 bool consume_revoked(struct consume *consume)
 {
     bool marked = consume->revoke_marked;
@@ -468,10 +331,10 @@ static bool take_lane(struct consume *consume, enum source_lane lane, int64_t no
             on_assigned(consume, &e, now_ms);
             break;
         case SOURCE_REVOKED:
-            on_revoked(consume, e.lost);
+            consume_on_revoked(consume, e.lost);
             break;
         case SOURCE_COMMITTED:
-            on_committed(consume, &e);
+            consume_on_committed(consume, &e);
             break;
         }
     }
@@ -490,9 +353,9 @@ bool consume_take(struct consume *consume, uint64_t now_ns, int64_t now_ms, uint
     uint32_t rest = room > reserve ? room - reserve : 0;
     more |= take_lane(consume, SOURCE_MAIN, now_ms, &rest, fresh);
     if (consume->state == CONSUME_RUNNING)
-        serve_commits(consume);
+        consume_serve_commits(consume);
     else if (consume->state == CONSUME_REVOKING)
-        serve_revocation(consume);
+        consume_serve_revocation(consume);
     return more;
 }
 
@@ -503,7 +366,7 @@ void consume_stop(struct consume *consume)
 
 bool consume_clean(const struct consume *consume)
 {
-    return !something_runs(consume) && !consume->dirty && !consume->commit_out;
+    return !consume_something_runs(consume) && !consume->dirty && !consume->commit_out;
 }
 
 /* Gauges. */

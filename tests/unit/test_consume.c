@@ -222,6 +222,7 @@ struct shop {
     struct jobs jobs;
     struct consume consume;
     struct list held;
+    struct event *of_ring; /* in hand all the time; another group's */
     uint64_t now_ns;
 };
 
@@ -272,6 +273,7 @@ static void turn(struct shop *s)
     if (consume_revoked(&s->consume)) /* what is from before; a new assignment may have begun */
         for (; before > 0; before--, n = n->next)
             assert_true(event_of(n)->revoked);
+    assert_false(s->of_ring->revoked);
 }
 
 static void end_some(struct shop *s, uint32_t most)
@@ -308,6 +310,9 @@ static void run_with(uint64_t seed)
             fake.logs[i].there[o] = prng_upto(&fake.seed, 10) != 0;
     }
     assert_true(jobs_open(&s->jobs, JOBS, 2));
+    s->of_ring = event_open(&s->jobs, &(struct record){0});
+    assert_non_null(s->of_ring);
+    s->of_ring->from_ring = true;
     const struct consume_options options = {.jobs = &s->jobs,
                                             .topics = topics,
                                             .urgent = urgent,
@@ -335,6 +340,8 @@ static void run_with(uint64_t seed)
     assert_int_equal(s->consume.stats.went_back, 0);
     while (s->held.count > 0)
         end_event(s, event_of(s->held.first), true);
+    assert_true(job_close(&s->jobs, job_of_sibling(s->of_ring->jobs.first)));
+    event_close(&s->jobs, s->of_ring);
     consume_deinit(&s->consume);
     jobs_close(&s->jobs);
     free(s);

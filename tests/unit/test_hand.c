@@ -308,10 +308,15 @@ static void revoked_partitions_end_with_their_last_commit(void **state)
         world_append(world.now_ms + 500 + (int64_t)prng_upto(&world.seed, 1000), 10, false);
     open_hand(1 << 20, true);
     run_ms(900, 10);
+    struct event *of_events = event_open(&jobs, &(struct record){0}); /* the other group's */
+    assert_non_null(of_events);
     world.revoke = true;
     turn();
     assert_true(hand_revoked(&hand));
     assert_false(hand_revoked(&hand));
+    assert_false(of_events->revoked);
+    assert_true(job_close(&jobs, job_of_sibling(of_events->jobs.first)));
+    event_close(&jobs, of_events);
     for (uint32_t i = 0; i < 500 && world.owned; i++, world.now_ms += 10) {
         turn();
         end_all(true);
