@@ -5,6 +5,7 @@
 #include "command.h"
 #include "commands.h"
 #include "domain/deferral.h"
+#include "domain/ring_reader.h"
 #include "io/topics.h"
 
 #include <stdio.h>
@@ -21,18 +22,6 @@ struct reader_range waiting_range(const struct waiting_topic *t, int32_t partiti
                                  p->end};
 }
 
-/* The metadata without the mark behind it: 1|worker|bits|mark. */
-static struct bytes window_part(const struct offsets_partition *p)
-{
-    uint32_t bars = 0;
-    for (size_t i = 0; i < p->metadata_size; i++) {
-        bars += p->metadata[i] == '|';
-        if (bars == 3)
-            return (struct bytes){p->metadata, i};
-    }
-    return (struct bytes){p->metadata, p->metadata_size};
-}
-
 /* Its bits are malloc'd. False: the commit names nothing done above it. */
 static bool window_of(const struct offsets_partition *p, struct window *out)
 {
@@ -44,7 +33,9 @@ static bool window_of(const struct offsets_partition *p, struct window *out)
     uint64_t *bits = calloc(words, sizeof *bits);
     CHECK(bits);
     window_init_words(out, bits, words, p->committed);
-    if (window_decode(out, window_part(p), NULL) == ERR_OK)
+    if (window_decode(out,
+                      ring_reader_window_of((struct bytes){p->metadata, p->metadata_size}, NULL),
+                      NULL) == ERR_OK)
         return true;
     free(bits);
     return false;

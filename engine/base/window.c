@@ -150,10 +150,11 @@ void window_encode(const struct window *w, struct bytes worker, struct writer *o
 {
     uint8_t runs[RUNS_MAX + 10];
     size_t start = out->size, used = 0;
+    worker.size = u64_min(worker.size, WINDOW_WORKER_MAX);
     write_literal(out, "1|");
-    write_slice(out, worker);
+    for (size_t i = 0; i < worker.size; i++)
+        write_char(out, worker.at[i] == '|' ? '_' : worker.at[i]);
     write_char(out, '|');
-    CHECK(worker.size <= WINDOW_WORKER_MAX);
     size_t max = (WINDOW_METADATA_MAX - (worker.size + 3)) * 3 / 4;
     for (int64_t at = w->low; at < w->end;) {
         int64_t done = find(w, at, w->end, false);

@@ -59,8 +59,8 @@ bool window_is_open(const struct window *w, int64_t offset);
 uint32_t window_room(const struct window *w);
 
 /* The metadata of a commit of `low`, at most WINDOW_METADATA_MAX. A run that would exceed
- * that is left out with all after it: those records are delivered again. The worker's name
- * holds no '|'. */
+ * that is left out with all after it: those records are delivered again. Of the worker's name
+ * at most WINDOW_WORKER_MAX, and '|' as '_'. */
 void window_encode(const struct window *w, struct bytes worker, struct writer *out);
 
 /* Tells a window that was just started at the committed offset what is done above it. The

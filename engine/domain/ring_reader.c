@@ -109,18 +109,24 @@ static int64_t mark_of(const struct ring_reader *r, struct bytes text)
     return n > r->cycle || (r->cycle - n) % r->ring.slots != 0 ? RING_NO_CYCLE : n;
 }
 
+struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *mark)
+{
+    uint32_t bars = 0;
+    size_t size = 0;
+    for (; size < metadata.size; size++)
+        if (metadata.at[size] == '|' && ++bars == 3)
+            break;
+    if (mark)
+        *mark = size < metadata.size
+                    ? (struct bytes){metadata.at + size + 1, metadata.size - size - 1}
+                    : (struct bytes){0};
+    return (struct bytes){metadata.at, size};
+}
+
 static void read_metadata(struct ring_reader *r, struct bytes metadata)
 {
-    struct bytes mark = {0};
-    uint32_t bars = 0;
-    for (size_t i = 0; i < metadata.size && bars < 3; i++) {
-        bars += metadata.at[i] == '|';
-        if (bars == 3) {
-            mark = (struct bytes){metadata.at + i + 1, metadata.size - i - 1};
-            metadata.size = i;
-        }
-    }
-    if (metadata.size > 0 && window_decode(&r->window, metadata, NULL) == ERR_OK)
+    struct bytes mark, window = ring_reader_window_of(metadata, &mark);
+    if (window.size > 0 && window_decode(&r->window, window, NULL) == ERR_OK)
         r->finished = mark_of(r, mark);
 }
 

@@ -110,6 +110,10 @@ bool ring_reader_may_fire(const struct ring_reader *r, const struct ring_clock *
  * in time (ring_ack_counts). Says whether the epoch is still this one. */
 bool ring_reader_done(struct ring_reader *r, uint32_t epoch, int64_t offset);
 
+/* A commit's metadata is a window's (base/window) and behind it the mark: 1|worker|bits|mark.
+ * The first part; `mark`, where it is asked for, gets the second, empty where there is none. */
+struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *mark);
+
 /* One commit at a time: of `offset`, with `metadata`, at most RING_READER_METADATA_MAX. */
 enum { RING_READER_METADATA_MAX = WINDOW_METADATA_MAX + 24 };
 static inline bool ring_reader_commit_due(const struct ring_reader *r)

@@ -22,8 +22,6 @@ enum err consume_init(struct consume *consume, const struct consume_options *opt
 {
     *consume = (struct consume){.options = *options};
     struct consume_options *o = &consume->options;
-    for (size_t i = 0; i < WINDOW_WORKER_MAX && o->worker[i]; i++)
-        consume->worker[i] = o->worker[i] == '|' ? '_' : o->worker[i];
     if (o->window_max == 0 || o->window_max > WINDOW_SPAN / 2)
         o->window_max = WINDOW_SPAN / 2;
     if (o->waiters_max == 0)

@@ -62,7 +62,6 @@ enum consume_state {
 
 struct consume {
     struct consume_options options;
-    char worker[WINDOW_WORKER_MAX + 1]; /* as metadata can hold it */
     enum consume_state state;
     struct consume_partition *partitions;
     uint64_t *bits; /* of all windows */

@@ -21,7 +21,7 @@ static void commit(struct consume *consume)
             continue;
         struct writer text =
             writer_of(consume->metadata + (size_t)count * WINDOW_METADATA_MAX, WINDOW_METADATA_MAX);
-        window_encode(&p->window, bytes_of(consume->worker), &text);
+        window_encode(&p->window, bytes_of(consume->options.worker), &text);
         CHECK(!text.overflow);
         consume->scratch[count++] = (struct source_partition){
             .topic = p->topic,

@@ -20,8 +20,6 @@ enum err hand_init(struct hand *hand, const struct hand_options *options)
 {
     *hand = (struct hand){.options = *options};
     struct hand_options *o = &hand->options;
-    for (size_t i = 0; i < WINDOW_WORKER_MAX && o->worker[i]; i++)
-        hand->worker[i] = o->worker[i] == '|' ? '_' : o->worker[i];
     if (o->waiters_max == 0)
         o->waiters_max = WAITERS_MAX;
     if (o->commit_interval_ms == 0)
@@ -208,7 +206,7 @@ static uint32_t fill_commit(struct hand *hand)
         if (!may_commit(p))
             continue;
         size_t start = text.size;
-        p->floor = ring_reader_commit(&p->reader, bytes_of(hand->worker), &text);
+        p->floor = ring_reader_commit(&p->reader, bytes_of(hand->options.worker), &text);
         p->commit_out = true;
         p->commit_epoch = p->reader.epoch;
         hand->scratch[count++] = (struct source_partition){

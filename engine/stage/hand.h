@@ -98,7 +98,6 @@ struct hand_key {
 
 struct hand {
     struct hand_options options;
-    char worker[WINDOW_WORKER_MAX + 1]; /* as metadata can hold it */
     enum hand_state state;
     struct hand_partition *partitions;
     struct source_partition *scratch;

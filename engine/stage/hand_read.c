@@ -63,20 +63,11 @@ static struct hand_says says(const struct hand *hand, const struct hand_partitio
 
 /* A partition begins. */
 
-static struct bytes without_mark(struct bytes metadata)
-{
-    uint32_t bars = 0;
-    for (size_t i = 0; i < metadata.size; i++)
-        if (metadata.at[i] == '|' && ++bars == 3)
-            metadata.size = i;
-    return metadata;
-}
-
 static void start_reader(struct hand *hand, struct hand_partition *p)
 {
     const struct hand_topic *topic = &hand->options.topics[p->topic];
     struct ring ring = *hand_ring(hand, p);
-    uint32_t words = window_words_for(without_mark(p->metadata));
+    uint32_t words = window_words_for(ring_reader_window_of(p->metadata, NULL));
     if (p->metadata.size > 0 && words == 0)
         log_event(LOG_WARN, "commit_metadata_unreadable", "topic=%s partition=%d", topic->name,
                   p->partition);

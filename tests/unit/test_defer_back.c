@@ -33,12 +33,17 @@ static void name(struct hop *hop, Carillon__V1__Channel channel, const char *add
     deferral_name_leg(channel, bytes_of(address), &hop->is.legs[hop->is.leg_count++]);
 }
 
+static void encode(struct hop *hop)
+{
+    struct writer text = writer_of(hop->text, sizeof hop->text);
+    assert_int_equal(deferral_encode(&hop->is, &text, hop->headers, &hop->count), ERR_OK);
+}
+
 /* Read from a ring partition that was assigned an hour ago, produced a second ago. */
 static struct event *back(struct stage_world *w, struct hop *hop, const char *json)
 {
-    struct writer text = writer_of(hop->text, sizeof hop->text);
     if (hop->count == 0)
-        assert_int_equal(deferral_encode(&hop->is, &text, hop->headers, &hop->count), ERR_OK);
+        encode(hop);
     const struct record record = {.key = BYTES("e#3"),
                                   .value = bytes_of(json),
                                   .headers = hop->headers,
@@ -84,8 +89,7 @@ static void its_headers_mean_nothing_elsewhere(void **state)
     struct stage_world w;
     stage_open(&w, 8);
     struct hop hop = hop_of(REASON_NOT_DUE);
-    struct writer text = writer_of(hop.text, sizeof hop.text);
-    assert_int_equal(deferral_encode(&hop.is, &text, hop.headers, &hop.count), ERR_OK);
+    encode(&hop);
     const struct record record = {.value = BYTES(STAGE_EVENT("e", STAGE_SMS)),
                                   .headers = hop.headers,
                                   .header_count = hop.count,
@@ -104,8 +108,7 @@ static void what_is_no_deferral_of_ours_is_dead_and_says_which_header(void **sta
     struct stage_world w;
     stage_open(&w, 8);
     struct hop hop = hop_of(REASON_NOT_DUE);
-    struct writer text = writer_of(hop.text, sizeof hop.text);
-    assert_int_equal(deferral_encode(&hop.is, &text, hop.headers, &hop.count), ERR_OK);
+    encode(&hop);
     for (uint32_t i = 0; i < hop.count; i++)
         if (bytes_equal(hop.headers[i].name, BYTES("carillon-origin")))
             hop.headers[i].value = BYTES("nowhere");

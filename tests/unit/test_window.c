@@ -209,6 +209,21 @@ static void metadata_too_long_is_cut_at_a_run_and_never_left_out(void **state)
     assert_true(w.end > 2900);
 }
 
+static void a_name_that_metadata_cannot_hold_is_written_as_it_can(void **state)
+{
+    (void)state;
+    struct window w = started_at(0);
+    char name[WINDOW_WORKER_MAX + 20], text[WINDOW_METADATA_MAX];
+    memset(name, 'x', sizeof name);
+    name[1] = '|';
+    struct writer out = writer_of(text, sizeof text);
+    window_encode(&w, (struct bytes){name, sizeof name}, &out);
+    struct bytes told;
+    assert_int_equal(window_decode(&w, writer_bytes(&out), &told), ERR_OK);
+    assert_int_equal(told.size, WINDOW_WORKER_MAX);
+    assert_true(bytes_equal((struct bytes){told.at, 3}, BYTES("x_x")));
+}
+
 static void what_is_done_ahead_of_delivery_stays_in_the_next_commit(void **state)
 {
     (void)state;
@@ -255,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_record_that_was_delivered_or_committed_is_refused),
         cmocka_unit_test(completing_what_is_not_open_is_our_own_fault),
         cmocka_unit_test(metadata_too_long_is_cut_at_a_run_and_never_left_out),
+        cmocka_unit_test(a_name_that_metadata_cannot_hold_is_written_as_it_can),
         cmocka_unit_test(what_is_done_ahead_of_delivery_stays_in_the_next_commit),
         cmocka_unit_test(hostile_metadata_changes_nothing),
     };
