@@ -33,13 +33,25 @@ static void fill(struct metrics *m, uint32_t shard)
         metric_observe_us(m, METRIC_END_TO_END, 1, i * i * (shard + 1));
 }
 
+/* A forecast that is made up: longer and longer releases. */
+int64_t outlook_read(struct outlook *outlook, struct outlook_window out[OUTLOOK_WINDOWS])
+{
+    assert_non_null(outlook);
+    static const char *const names[OUTLOOK_WINDOWS] = {"1h", "6h", "12h", "24h", "48h"};
+    for (uint32_t i = 0; i < OUTLOOK_WINDOWS; i++)
+        out[i] = (struct outlook_window){.name = names[i], .clear_s = 40 * i, .miss = 3 * i};
+    return 1795521600042;
+}
+
 /* All that /metrics shows; to be freed. */
 static char *page(void)
 {
+    char outlook; /* asked for nothing but what is made up */
     struct metric_names names;
     struct shard *shards = calloc(SHARDS, sizeof *shards);
     struct pages pages = {.shards = shards,
                           .shard_count = SHARDS,
+                          .outlook = (struct outlook *)&outlook,
                           .started = true,
                           .started_ms = 1795521600007,
                           .backend = "epoll",
