@@ -74,10 +74,12 @@ static int by_leg(const void *a, const void *b)
     return order != 0 ? order : x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-static int by_origin(const void *a, const void *b)
+/* Of one record's letters the earliest is the first: two workers may each write one. */
+static int by_letter(const void *a, const void *b)
 {
     const struct letter_row *x = a, *y = b;
-    return origin_compare(&x->origin, &y->origin);
+    int order = origin_compare(&x->origin, &y->origin);
+    return order != 0 ? order : x->append_ms < y->append_ms ? -1 : x->append_ms > y->append_ms;
 }
 
 static int by_first(const void *a, const void *b)
@@ -111,7 +113,8 @@ static size_t find(const void *rows, size_t count, size_t size, const struct ori
     return low;
 }
 static_assert(offsetof(struct outcome_row, origin) == 0 &&
-                  offsetof(struct deferral_row, origin) == 0,
+                  offsetof(struct deferral_row, origin) == 0 &&
+                  offsetof(struct letter_row, origin) == 0,
               "find reads the origin at the front");
 
 struct outcome_range oracle_outcomes_of(const struct oracle *o, const struct origin *origin)
@@ -132,10 +135,8 @@ struct deferral_range oracle_deferrals_of(const struct oracle *o, const struct o
 
 const struct letter_row *oracle_letter_of(const struct oracle *o, const struct origin *origin)
 {
-    struct letter_row wanted = {.origin = *origin};
-    return o->letter_count == 0
-               ? NULL
-               : bsearch(&wanted, o->letters, o->letter_count, sizeof wanted, by_origin);
+    size_t count, at = find(o->letters, o->letter_count, sizeof *o->letters, origin, &count);
+    return count == 0 ? NULL : &o->letters[at];
 }
 
 struct call_range oracle_calls_of(const struct oracle *o, const char *token, uint8_t channel)
@@ -198,7 +199,7 @@ bool oracle_judge(struct oracle *o)
     sort(o->calls, o->call_count, sizeof *o->calls, by_token);
     sort(o->outcomes, o->outcome_count, sizeof *o->outcomes, by_leg);
     sort(o->deferrals, o->deferral_count, sizeof *o->deferrals, by_first);
-    sort(o->letters, o->letter_count, sizeof *o->letters, by_origin);
+    sort(o->letters, o->letter_count, sizeof *o->letters, by_letter);
     oracle_judge_records(o);
     oracle_judge_calls(o);
     oracle_judge_rates(o);

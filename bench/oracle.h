@@ -126,6 +126,7 @@ struct deferral_range {
 };
 /* All deferrals that come of the record. */
 struct deferral_range oracle_deferrals_of(const struct oracle *o, const struct origin *origin);
+/* The record's earliest dead letter; NULL: it has none. */
 const struct letter_row *oracle_letter_of(const struct oracle *o, const struct origin *origin);
 bool oracle_has_fault(const struct oracle *o, const char *what);
 struct origin origin_of_load(const struct load_record *load);

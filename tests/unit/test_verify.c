@@ -464,6 +464,17 @@ static void a_bit_before_the_outcome_is_told(void **state)
     JUDGE_ONLY(I10);
 }
 
+static void a_second_letter_of_one_record_changes_nothing(void **state)
+{
+    struct run *r = *state;
+    for (size_t i = 0; i < 2; i++) { /* the other worker, which did not know, wrote them later */
+        struct letter_row *again = &r->letters[r->o.letter_count++];
+        *again = r->letters[i];
+        again->append_ms = DUE_MS + 90;
+    }
+    assert_true(oracle_judge(&r->o));
+}
+
 static void a_commit_backwards_is_told(void **state)
 {
     struct run *r = *state;
@@ -658,6 +669,7 @@ int main(void)
         TEST(a_window_is_half_open),
         TEST(a_commit_before_the_outcome_is_told),
         TEST(a_bit_before_the_outcome_is_told),
+        TEST(a_second_letter_of_one_record_changes_nothing),
         TEST(a_commit_backwards_is_told),
         TEST(metadata_of_another_form_is_told),
         TEST(a_deferral_covers_its_first_record_and_is_covered_by_the_end),
