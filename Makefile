@@ -89,6 +89,14 @@ $(OUT)/%.o: %.c | $(PB_H)
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The commit, in the one file that tells it; written anew only when it is another.
+COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+$(OUT)/engine/main.o: CPPFLAGS += -DCARILLON_COMMIT='"$(COMMIT)"'
+$(OUT)/engine/main.o: $(OUT)/commit
+$(OUT)/commit: FORCE
+	@mkdir -p $(@D); echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
+.PHONY: FORCE
+
 # The main job on embedded defaults; nothing leaves this machine, nothing stays behind.
 .PHONY: demo
 demo:

@@ -1,8 +1,11 @@
 /* carillon's command line: one table of subcommands, each with a file of its own. */
 #include "commands.h"
+#include "version.h"
 
 #include <stdio.h>
 #include <string.h>
+
+const char version_commit[] = CARILLON_COMMIT;
 
 static const struct command {
     const char *name;
@@ -19,7 +22,7 @@ static const struct command {
     {"setup", setup_main, "creates missing topics and loads the Redis functions"},
     {"suppress", suppress_main, "what must not be sent to whom: add, remove, list, import"},
     {"tenants", tenants_main, "settings of tenants: put, get"},
-    {"version", version_main, "version and the libraries in use"},
+    {"version", version_main, "version, commit, libraries and back ends"},
     {"why", why_main, "what happened to an event, and why; counts of outcomes"},
 };
 
@@ -37,10 +40,13 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         usage(stdout);
         return EXIT_DONE;
     }
+    if (strcmp(argv[1], "--version") == 0)
+        return version_main(argc - 1, argv + 1);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

@@ -5,6 +5,9 @@
 #include "domain/json.h"
 #include "domain/kinds.h"
 #include "io/admin.h"
+#include "io/crypto.h"
+#include "io/kafka.h"
+#include "version.h"
 
 #include <dirent.h>
 #include <stdatomic.h>
@@ -69,6 +72,12 @@ static void write_process(struct pages *p, struct writer *w)
                  "# HELP process_start_time_seconds When the process started.\n"
                  "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %lld.%03d\n",
                  (long long)(p->started_ms / 1000), (int)(p->started_ms % 1000));
+    write_format(w,
+                 "# HELP carillon_build_info What runs here.\n"
+                 "# TYPE carillon_build_info gauge\n"
+                 "carillon_build_info{version=\"%s\",commit=\"%s\",librdkafka=\"%s\","
+                 "openssl=\"%s\"} 1\n",
+                 CARILLON_VERSION, version_commit, kafka_library(), crypto_library());
     write_format(w,
                  "# HELP carillon_io_backend_info How the kernel is asked, and why so.\n"
                  "# TYPE carillon_io_backend_info gauge\n"
@@ -241,7 +250,9 @@ static uint32_t status_page(void *context, struct writer *w)
     write_format(w, ",\"shards\":%u,\"io\":{\"backend\":\"%s\",\"why\":", p->shard_count,
                  p->backend);
     json_write_string(w, bytes_of(p->backend_why));
-    write_literal(w, "},\"started_at\":\"");
+    write_literal(w, "},\"build\":");
+    version_write(w);
+    write_literal(w, ",\"started_at\":\"");
     time_write(w, p->started_ms);
     write_char(w, '"');
     if (atomic_load(&p->started)) {

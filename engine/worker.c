@@ -10,6 +10,7 @@
 #include "pages.h"
 #include "rules.h"
 #include "setup.h"
+#include "version.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -252,9 +253,11 @@ static void say_start(const struct worker *worker)
     uint64_t bytes = (uint64_t)worker->shard_count *
                      jobs_bytes((uint32_t)is->jobs_max, (uint32_t)is->large_events_max);
     log_event(LOG_INFO, "started",
-              "worker=%s shards=%u io=%s why=\"%s\" jobs_per_shard=%u memory_reserved_bytes=%llu",
-              worker->name, worker->shard_count, worker->pages.backend, worker->pages.backend_why,
-              (unsigned)is->jobs_max, (unsigned long long)bytes);
+              "worker=%s version=%s commit=%s shards=%u io=%s why=\"%s\" jobs_per_shard=%u "
+              "memory_reserved_bytes=%llu",
+              worker->name, CARILLON_VERSION, version_commit, worker->shard_count,
+              worker->pages.backend, worker->pages.backend_why, (unsigned)is->jobs_max,
+              (unsigned long long)bytes);
 }
 
 enum worker_start worker_start(struct worker *worker, struct findings *findings,

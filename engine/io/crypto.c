@@ -110,3 +110,8 @@ bool crypto_equal(struct bytes a, struct bytes b)
 {
     return a.size == b.size && (a.size == 0 || CRYPTO_memcmp(a.at, b.at, a.size) == 0);
 }
+
+const char *crypto_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

@@ -16,3 +16,4 @@ void hmac_sha256(const struct hmac_key *key, struct bytes text, uint8_t out[SHA2
 void crypto_random(void *at, size_t size);
 /* In a time that depends on the sizes only. */
 bool crypto_equal(struct bytes a, struct bytes b);
+const char *crypto_library(void); /* OpenSSL's version, as it was loaded */

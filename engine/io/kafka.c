@@ -182,3 +182,8 @@ bool kafka_health_event(struct kafka_health *health, rd_kafka_t *rk, rd_kafka_ev
         return false;
     }
 }
+
+const char *kafka_library(void)
+{
+    return rd_kafka_version_str();
+}

@@ -25,6 +25,8 @@ extern const uint32_t kafka_forbidden_count;
 /* The reason why `name` may not be set; NULL: it may. */
 const char *kafka_forbidden_reason(const char *name);
 
+const char *kafka_library(void); /* librdkafka's version, as it was loaded */
+
 enum { KAFKA_WHY_SIZE = 256 };
 
 /* Whether librdkafka would take the properties; `why` says which not. */

@@ -2,6 +2,7 @@
 #include "pages.h"
 
 #include "domain/adapter.h"
+#include "version.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -96,6 +97,14 @@ static void promtool_finds_nothing_wrong_with_the_page(void **state)
         fail_msg("promtool: %s", words);
 }
 
+static void the_page_says_what_runs_here(void **state)
+{
+    (void)state;
+    char *text = page();
+    assert_non_null(strstr(text, "\ncarillon_build_info{version=\"" CARILLON_VERSION "\","));
+    free(text);
+}
+
 /* The series that a metric of this name has, without a histogram's endings. */
 static bool is_on(const char *text, const char *name, size_t size)
 {
@@ -138,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(promtool_finds_nothing_wrong_with_the_page),
+        cmocka_unit_test(the_page_says_what_runs_here),
         cmocka_unit_test(every_metric_that_an_alert_asks_for_exists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
