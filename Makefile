@@ -133,6 +133,11 @@ scenarios-real: all
 deferral-full: all
 	@python3 tests/real/deferral.py full
 
+# A route that is dead for ten minutes, in five ways one after the other; an hour and a half.
+.PHONY: dead-route
+dead-route: all
+	@python3 tests/real/dead_route.py full
+
 # libFuzzer targets: `make fuzz F=json FUZZ_S=60`, or all of them in turn.
 FUZZ_S ?= 60
 FUZZ_C := $(wildcard tests/fuzz/fuzz_$(or $(F),*).c)

@@ -150,7 +150,7 @@ static int read_and_run(struct load *l, int argc, char **argv)
                        .count = 1000,
                        .rate = 1000,
                        .settle_ms = 120000};
-    int64_t seed = 1, tenants = 20;
+    int64_t seed = 1, tenants = 20, countries = 1;
     bool print_templates = false, print_tenants = false;
     const struct option_row rows[] = {
         {"brokers", OPTION_TEXT, &l->brokers, "host:port", NULL},
@@ -161,6 +161,7 @@ static int read_and_run(struct load *l, int argc, char **argv)
         {"rate", OPTION_REAL, &l->rate, "events per second; default 1000", NULL},
         {"seed", OPTION_NUMBER, &seed, "default 1", NULL},
         {"tenants", OPTION_NUMBER, &tenants, "default 20", NULL},
+        {"countries", OPTION_NUMBER, &countries, "numbers of the first N of FR GB DE ES IT", NULL},
         {"duplicates", OPTION_REAL, &l->scenario.duplicates, "share that comes twice", NULL},
         {"malformed", OPTION_REAL, &l->scenario.malformed, "share that is broken", NULL},
         {"due-spread", OPTION_NUMBER, &l->scenario.due_spread_ms,
@@ -183,6 +184,7 @@ static int read_and_run(struct load *l, int argc, char **argv)
         return EXIT_USAGE;
     l->scenario.seed = (uint64_t)seed;
     l->scenario.tenants = (uint32_t)tenants;
+    l->scenario.countries = (uint32_t)countries;
     if (print_tenants) {
         scenario_print_tenants(&l->scenario, stdout);
         return EXIT_OK;
@@ -191,7 +193,8 @@ static int read_and_run(struct load *l, int argc, char **argv)
         fputs(scenario_templates_yaml, stdout);
         return EXIT_OK;
     }
-    if (!l->brokers || l->count < 0 || l->rate <= 0 || tenants < 1) {
+    bool sane = tenants >= 1 && countries >= 1 && countries <= SCENARIO_COUNTRIES;
+    if (!l->brokers || l->count < 0 || l->rate <= 0 || !sane) {
         fprintf(stderr, "carillon-bench load: --brokers is needed\n");
         return EXIT_USAGE;
     }

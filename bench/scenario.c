@@ -62,7 +62,7 @@ void scenario_print_tenants(const struct scenario *s, FILE *to)
 
 struct scenario scenario_default(void)
 {
-    struct scenario s = {.seed = 1, .tenants = 20};
+    struct scenario s = {.seed = 1, .tenants = 20, .countries = 1};
     for (size_t i = 0; i < countof(rows); i++)
         s.weights[i] = rows[i].weight;
     return s;
@@ -154,10 +154,11 @@ static void add_variable(struct build *b, const char *name, char *value)
     b->event.variables = b->variables;
 }
 
-static void address_it(struct build *b, const struct row *row, uint32_t number,
-                       struct load_record *record)
+static void address_it(const struct scenario *s, struct build *b, const struct row *row,
+                       uint32_t number, struct load_record *record)
 {
-    snprintf(b->sms, sizeof b->sms, "+336%08" PRIu32, number);
+    static const char *const codes[SCENARIO_COUNTRIES] = {"336", "447", "491", "346", "393"};
+    snprintf(b->sms, sizeof b->sms, "+%s%08" PRIu32, codes[number % s->countries], number);
     snprintf(b->email, sizeof b->email,
              row->to == TO_OWNER ? "owner@%s.example.com" : "camille.%s@example.com",
              row->to == TO_OWNER ? b->tenant : b->sms + 4);
@@ -237,7 +238,7 @@ static void build_event(const struct scenario *s, const struct row *row, uint32_
         b->author.role = (char *)(uintptr_t) "owner";
         b->event.author = &b->author;
     }
-    address_it(b, row, number, record);
+    address_it(s, b, row, number, record);
     say_it(s, b, row, number, record);
     snprintf(record->kind, sizeof record->kind, "%s", row->name);
     enum address called = row->prefers ? TO_SMS : row->to;

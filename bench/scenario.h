@@ -7,9 +7,12 @@
 
 enum scenario_format { SCENARIO_PROTOBUF, SCENARIO_JSON, SCENARIO_MIXED };
 
+enum { SCENARIO_COUNTRIES = 5 }; /* FR GB DE ES IT */
+
 struct scenario {
     uint64_t seed;
     uint32_t tenants;
+    uint32_t countries;    /* whose numbers take turns; France alone where 1 */
     uint32_t weights[16];  /* by row of the mix */
     double duplicates;     /* share of events that come twice */
     double malformed;      /* share of records that are broken */

@@ -184,6 +184,10 @@ class Real:
         more = {}
         if sms_tls:
             more = dict(sms_url=f"https://localhost:{self.ports['tls']}", sms_ca=self.path("ca.pem"))
+        return self.set_up(**more)
+
+    def set_up(self, **more):
+        """Config, topics, functions, the tenants' settings; Kafka, Redis and provider run."""
         config = self.write_config(**more)
         done = self.carillon("setup", "--config", config, check=False)
         if done.returncode != 0:
