@@ -192,6 +192,21 @@ void time_write(struct writer *w, int64_t ms)
     write_bytes(w, text, (size_t)(at - text));
 }
 
+char *time_put(struct time_texts *texts, char at[TIME_TEXT_SIZE], int64_t ms)
+{
+    uint64_t s = (uint64_t)i64_max(0, i64_min(ms, TIME_MOST_S * 1000 + 999)) / 1000;
+    uint32_t of_second = (uint32_t)((uint64_t)i64_max(0, ms) % 1000);
+    char *text = texts->of[s % TIME_TEXTS].text;
+    if (texts->of[s % TIME_TEXTS].key != (int64_t)s + 1) {
+        texts->of[s % TIME_TEXTS].key = (int64_t)s + 1;
+        *put_civil(text, (int64_t)s * 1000) = 'Z';
+    }
+    memcpy(at, text, TIME_TEXT_SIZE);
+    at[TIME_TEXT_SIZE - 4] = (char)('0' + of_second / 100);
+    put_two_digits(at + TIME_TEXT_SIZE - 3, of_second % 100);
+    return at + TIME_TEXT_SIZE;
+}
+
 void time_write_offset(struct writer *w, int64_t ms, int32_t offset_s)
 {
     CHECK(offset_s > -86400 && offset_s < 86400);

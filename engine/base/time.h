@@ -32,5 +32,15 @@ MUST_USE enum err time_parse_ms(struct bytes text, int64_t *ms); /* rounded down
 
 /* "2026-11-24T13:21:00.000Z"; out of range is cut to the range. */
 void time_write(struct writer *w, int64_t ms);
+/* The same, for times that are mostly of few seconds: a date costs more than all else about
+ * it. Begins zeroed. Returns the end; times before 1970 are cut to it. */
+enum { TIME_TEXT_SIZE = 24, TIME_TEXTS = 8 };
+struct time_texts {
+    struct {
+        int64_t key; /* the second + 1; 0: none */
+        char text[TIME_TEXT_SIZE];
+    } of[TIME_TEXTS];
+};
+char *time_put(struct time_texts *texts, char at[TIME_TEXT_SIZE], int64_t ms);
 /* The same instant with an offset: "...+01:00". */
 void time_write_offset(struct writer *w, int64_t ms, int32_t offset_s);

@@ -1,331 +1,398 @@
 /* One walk over the fields in the order of their numbers writes either form. Straight
  * from our own struct: filling protobuf-c's first would mean a terminated copy of each
  * text. Names and types of enums come from the descriptor, so only the numbers stand
- * here, and a test reads all back. */
+ * here, and a test reads all back.
+ *
+ * A record has some forty small pieces, so what is asked for each piece costs more than its
+ * bytes: each field asks for its room once, and ends with the comma that the next one needs. */
 #include "domain/outcome_record.h"
 
-#include "base/time.h"
 #include "base/utf8.h"
 #include "domain/pbjson.h"
 
-enum { SUB_MESSAGE_MAX = 512 };
+enum { SUB_MESSAGE_MAX = 512, VARINT_MAX = 10, TAG_MAX = 2, DIGITS_MAX = 20 };
 
 struct out {
-    struct writer *w;
-    bool json;
+    char *at, *end;
+    struct outcome_encoder *encoder;
+    bool full; /* something did not fit */
 };
 
-/* A field as either form names it: its number, and `,"name":`. */
+/* A field as either form names it: its number, and `"name":`. */
 struct field {
     uint32_t id;
     struct bytes key;
 };
-#define FIELD(number, name) ((struct field){number, BYTES(",\"" name "\":")})
+#define FIELD(number, name) ((struct field){number, BYTES("\"" name "\":")})
 
-static void write_varint(struct writer *w, uint64_t n)
+/* Keys are literals and the form is known: where the compiler sees them, a key is one or two
+ * moves. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE bool has_room(struct out *o, size_t size)
+{
+    if (size <= (size_t)(o->end - o->at))
+        return true;
+    o->full = true;
+    return false;
+}
+
+INLINE void put(struct out *o, struct bytes text)
+{
+    memcpy(o->at, text.at, text.size);
+    o->at += text.size;
+}
+
+INLINE void put_varint(struct out *o, uint64_t n)
 {
     for (; n >= 0x80; n >>= 7)
-        write_char(w, (char)(n | 0x80));
-    write_char(w, (char)n);
+        *o->at++ = (char)(n | 0x80);
+    *o->at++ = (char)n;
 }
 
 enum { VARINT = 0, SIZED = 2 };
 
-/* Keys are literals: where the compiler sees them, each is one or two moves. */
-#define INLINE static inline __attribute__((always_inline))
-
-/* The field's name or tag; the value follows. */
-INLINE void begin(const struct out *o, struct field field, uint32_t wire)
+/* The field's name or tag, and room for the value that follows. */
+INLINE bool begin(struct out *o, bool json, struct field field, uint32_t wire, size_t value)
 {
-    if (!o->json) {
-        write_varint(o->w, field.id << 3 | wire);
-        return;
-    }
-    bool first = o->w->size > 0 && o->w->at[o->w->size - 1] == '{';
-    if (first)
-        write_bytes(o->w, field.key.at + 1, field.key.size - 1);
+    if (!has_room(o, (json ? field.key.size : TAG_MAX) + value))
+        return false;
+    if (json)
+        put(o, field.key);
     else
-        write_bytes(o->w, field.key.at, field.key.size);
+        put_varint(o, field.id << 3 | wire);
+    return true;
 }
 
-/* Text as it may stand in either form. Most of it is plain, which one look tells. */
-static struct bytes clean(struct bytes text, bool *plain)
+/* Text without anything that JSON would escape. */
+INLINE void put_plain(struct out *o, bool json, struct field field, struct bytes text)
 {
-    *plain = json_plain_size(text.at, text.size) == text.size;
-    if (*plain)
-        return text;
+    if (text.size == 0 || !begin(o, json, field, SIZED, text.size + VARINT_MAX))
+        return;
+    if (json)
+        *o->at++ = '"';
+    else
+        put_varint(o, text.size);
+    put(o, text);
+    if (json)
+        put(o, BYTES("\","));
+}
+
+/* What JSON escapes, and what neither form may hold: cut where it begins. */
+static __attribute__((noinline)) void put_foreign(struct out *o, bool json, struct field field,
+                                                  struct bytes text)
+{
     text.size = utf8_valid_size(text);
     const char *nul = text.size > 0 ? memchr(text.at, '\0', text.size) : NULL;
-    return nul ? (struct bytes){text.at, (size_t)(nul - text.at)} : text;
+    if (nul)
+        text.size = (size_t)(nul - text.at);
+    if (!json)
+        put_plain(o, false, field, text);
+    if (!json || text.size == 0 || !begin(o, true, field, SIZED, 0))
+        return;
+    struct writer w = writer_of(o->at, (size_t)(o->end - o->at));
+    json_write_string(&w, text);
+    write_char(&w, ',');
+    o->at += w.size;
+    o->full |= w.overflow;
 }
 
-static void write_value(const struct out *o, struct bytes text, bool plain)
+/* Most text is plain, which one look tells. */
+INLINE void put_text(struct out *o, bool json, struct field field, struct bytes text)
 {
-    if (!o->json) {
-        write_varint(o->w, text.size);
-        write_slice(o->w, text);
+    if (text.size > 0 && json_plain_size(text.at, text.size) != text.size)
+        put_foreign(o, json, field, text);
+    else
+        put_plain(o, json, field, text);
+}
+
+static void put_digits(struct out *o, int64_t n)
+{
+    struct writer w = writer_of(o->at, DIGITS_MAX);
+    write_i64(&w, n);
+    o->at += w.size;
+}
+
+INLINE void put_number(struct out *o, bool json, struct field field, uint32_t n)
+{
+    if (!begin(o, json, field, VARINT, DIGITS_MAX + 1))
+        return;
+    if (!json) {
+        put_varint(o, n);
         return;
     }
-    write_char(o->w, '"');
-    if (plain)
-        write_slice(o->w, text);
-    else
-        json_write_escaped(o->w, text);
-    write_char(o->w, '"');
-}
-
-INLINE void put_text(const struct out *o, struct field field, struct bytes text)
-{
-    bool plain;
-    if (text.size == 0)
-        return;
-    text = clean(text, &plain);
-    if (text.size == 0)
-        return;
-    begin(o, field, SIZED);
-    write_value(o, text, plain);
-}
-
-INLINE void put_number(const struct out *o, struct field field, uint32_t n)
-{
-    begin(o, field, VARINT);
-    if (o->json)
-        write_u64(o->w, n);
-    else
-        write_varint(o->w, n);
+    put_digits(o, n);
+    *o->at++ = ',';
 }
 
 /* 64-bit integers are strings in JSON. */
-INLINE void put_i64(const struct out *o, struct field field, int64_t n)
+INLINE void put_i64(struct out *o, bool json, struct field field, int64_t n)
 {
-    begin(o, field, VARINT);
-    if (!o->json) {
-        write_varint(o->w, (uint64_t)n);
+    if (!begin(o, json, field, VARINT, DIGITS_MAX + 3))
+        return;
+    if (!json) {
+        put_varint(o, (uint64_t)n);
         return;
     }
-    write_char(o->w, '"');
-    write_i64(o->w, n);
-    write_char(o->w, '"');
+    *o->at++ = '"';
+    put_digits(o, n);
+    put(o, BYTES("\","));
 }
 
-INLINE void put_true(const struct out *o, struct field field, bool value)
+INLINE void put_true(struct out *o, bool json, struct field field, bool value)
 {
-    if (!value)
-        return;
-    begin(o, field, VARINT);
-    if (o->json)
-        write_literal(o->w, "true");
-    else
-        write_char(o->w, 1);
+    if (value && begin(o, json, field, VARINT, sizeof "true,"))
+        put(o, json ? BYTES("true,") : BYTES("\1"));
 }
 
-INLINE void put_enum(const struct out *o, struct field field, const ProtobufCEnumDescriptor *type,
-                     int value)
+/* --- enums ---------------------------------------------------------------------------- */
+
+enum { ENUM_KIND, ENUM_CLASS, ENUM_CHANNEL, ENUM_OUTCOME, ENUM_ZONE_SOURCE, ENUM_ENCODING };
+_Static_assert(ENUM_ENCODING == OUTCOME_ENUMS - 1, "one row of words each");
+
+static const ProtobufCEnumDescriptor *const enums[OUTCOME_ENUMS] = {
+    [ENUM_KIND] = &carillon__v1__kind__descriptor,
+    [ENUM_CLASS] = &carillon__v1__class__descriptor,
+    [ENUM_CHANNEL] = &carillon__v1__channel__descriptor,
+    [ENUM_OUTCOME] = &carillon__v1__outcome_kind__descriptor,
+    [ENUM_ZONE_SOURCE] = &carillon__v1__zone_source__descriptor,
+    [ENUM_ENCODING] = &carillon__v1__encoding__descriptor,
+};
+
+/* `"value",` */
+static void write_word(struct writer *w, uint32_t which, int value)
 {
-    if (value == 0)
+    write_char(w, '"');
+    pb_write_enum(w, enums[which], value);
+    write_literal(w, "\",");
+}
+
+void outcome_encoder_init(struct outcome_encoder *encoder, enum outcome_format format)
+{
+    *encoder = (struct outcome_encoder){.format = format};
+    for (uint32_t which = 0; which < OUTCOME_ENUMS; which++)
+        for (int value = 0; value < OUTCOME_ENUM_MAX; value++) {
+            struct outcome_word *word = &encoder->words[which][value];
+            struct writer w = writer_of(word->text, sizeof word->text);
+            write_word(&w, which, value);
+            word->size = w.overflow ? 0 : (uint8_t)w.size;
+        }
+}
+
+static __attribute__((noinline)) void put_rare_enum(struct out *o, uint32_t which, int value)
+{
+    struct writer w = writer_of(o->at, (size_t)(o->end - o->at));
+    write_word(&w, which, value);
+    o->at += w.size;
+    o->full |= w.overflow;
+}
+
+INLINE void put_enum(struct out *o, bool json, struct field field, uint32_t which, int value)
+{
+    const struct outcome_word *words = o->encoder->words[which];
+    if (value == 0 || !begin(o, json, field, VARINT, sizeof words->text))
         return;
-    begin(o, field, VARINT);
-    if (!o->json) {
-        write_varint(o->w, (uint64_t)value);
-        return;
+    if (!json) {
+        put_varint(o, (uint64_t)value);
+    } else if (value < 0 || value >= OUTCOME_ENUM_MAX || words[value].size == 0) {
+        put_rare_enum(o, which, value);
+    } else {
+        memcpy(o->at, words[value].text, sizeof words->text);
+        o->at += words[value].size;
     }
-    write_char(o->w, '"');
-    pb_write_enum(o->w, type, value);
-    write_char(o->w, '"');
 }
+
+/* --- messages ------------------------------------------------------------------------- */
 
 /* A sub-message that was written elsewhere, because its size comes first. */
-INLINE void put_sized(const struct out *o, struct field field, struct writer inside)
+INLINE void put_sized(struct out *o, struct field field, const struct out *inside,
+                      const char *memory)
 {
-    o->w->overflow |= inside.overflow;
-    begin(o, field, SIZED);
-    write_varint(o->w, inside.size);
-    write_slice(o->w, writer_bytes(&inside));
+    size_t size = (size_t)(inside->at - memory);
+    o->full |= inside->full;
+    if (!begin(o, false, field, SIZED, size + VARINT_MAX))
+        return;
+    put_varint(o, size);
+    put(o, (struct bytes){memory, size});
 }
 
-INLINE void put_time(const struct out *o, struct field field, int64_t ms)
+INLINE void put_time(struct out *o, bool json, struct field field, int64_t ms)
 {
     if (ms <= 0)
         return;
-    if (o->json) {
-        begin(o, field, SIZED);
-        write_char(o->w, '"');
-        time_write(o->w, ms);
-        write_char(o->w, '"');
+    if (json) {
+        if (!begin(o, true, field, SIZED, TIME_TEXT_SIZE + 3))
+            return;
+        *o->at++ = '"';
+        o->at = time_put(&o->encoder->times, o->at, ms);
+        put(o, BYTES("\","));
         return;
     }
-    char memory[24];
-    struct writer inside = writer_of(memory, sizeof memory);
+    char memory[2 * (1 + VARINT_MAX)];
+    struct out inside = {.at = memory, .end = memory + sizeof memory};
     if (ms >= 1000) {
-        write_varint(&inside, 1 << 3 | VARINT);
-        write_varint(&inside, (uint64_t)ms / 1000);
+        put_varint(&inside, 1 << 3 | VARINT);
+        put_varint(&inside, (uint64_t)ms / 1000);
     }
     if (ms % 1000 > 0) {
-        write_varint(&inside, 2 << 3 | VARINT);
-        write_varint(&inside, (uint64_t)(ms % 1000) * 1000000);
+        put_varint(&inside, 2 << 3 | VARINT);
+        put_varint(&inside, (uint64_t)(ms % 1000) * 1000000);
     }
-    put_sized(o, field, inside);
+    put_sized(o, field, &inside, memory);
 }
 
-/* Some twenty of them in each record: written by hand. Ids are our own plain text. */
-enum { GATE_ID_MAX = 8, GATE_JSON_MAX = 64 };
-
-static void put_gates_json(const struct out *o, struct field field, const struct outcome_record *r)
+static void gates_json(const struct outcome_gate *gates, uint32_t count, struct writer *w)
 {
-    static const struct {
-        char text[28]; /* copied whole, what follows is written over */
-        uint8_t size;
-    } verdicts[] = {
-#define VERDICT(name) {"\",\"verdict\":\"" name "\"}", sizeof("\",\"verdict\":\"" name "\"}") - 1}
-        VERDICT("unspecified"),
-        VERDICT("pass"),
-        VERDICT("refuse"),
-        VERDICT("skip"),
-#undef VERDICT
-    };
-    struct writer *w = o->w;
-    begin(o, field, SIZED);
-    if (w->overflow || r->gate_count * (size_t)GATE_JSON_MAX > w->max - w->size) {
-        w->overflow = true;
-        return;
+    static const char *const verdicts[] = {"unspecified", "pass", "refuse", "skip"};
+    for (uint32_t i = 0; i < count; i++) {
+        write_text(w, i == 0 ? "[{\"id\":\"" : ",{\"id\":\"");
+        write_text(w, gates[i].id);
+        write_literal(w, "\",\"verdict\":\"");
+        write_text(w, verdicts[gates[i].verdict]);
+        write_literal(w, "\"}");
     }
-    char *at = w->at + w->size;
-    for (uint32_t i = 0; i < r->gate_count; i++) {
-        const char *id = r->gates[i].id;
-        memcpy(at, i == 0 ? "[{\"id\":\"" : ",{\"id\":\"", 8);
-        at += 8;
-        for (uint32_t k = 0; k < GATE_ID_MAX && id[k]; k++)
-            *at++ = id[k];
-        memcpy(at, verdicts[r->gates[i].verdict].text, sizeof verdicts->text);
-        at += verdicts[r->gates[i].verdict].size;
-    }
-    *at++ = ']';
-    w->size = (size_t)(at - w->at);
+    if (count > 0)
+        write_literal(w, "],");
 }
 
-static void put_gates(const struct out *o, struct field field, const struct outcome_record *r)
+void outcome_gates_encode(enum outcome_format format, const struct outcome_gate *gates,
+                          uint32_t count, struct writer *w)
 {
-    if (r->gate_count == 0)
-        return;
-    if (o->json) {
-        put_gates_json(o, field, r);
+    struct out o = {.at = w->at + w->size, .end = w->at + w->max};
+    if (format == OUTCOME_JSON) {
+        gates_json(gates, count, w);
         return;
     }
-    for (uint32_t i = 0; i < r->gate_count; i++) {
-        struct bytes name = bytes_of(r->gates[i].id);
-        begin(o, field, SIZED);
-        write_char(o->w, (char)(name.size + 4));
-        write_char(o->w, 1 << 3 | SIZED);
-        write_char(o->w, (char)name.size);
-        write_slice(o->w, name);
-        write_char(o->w, 2 << 3 | VARINT);
-        write_char(o->w, (char)r->gates[i].verdict);
+    for (uint32_t i = 0; i < count; i++) {
+        char memory[64];
+        struct out inside = {.at = memory, .end = memory + sizeof memory};
+        put_text(&inside, false, FIELD(1, "id"), bytes_of(gates[i].id));
+        put_number(&inside, false, FIELD(2, "verdict"), gates[i].verdict);
+        put_sized(&o, FIELD(26, "gates"), &inside, memory);
     }
+    w->size = (size_t)(o.at - w->at);
+    w->overflow |= o.full;
 }
 
-INLINE void put_origin(const struct out *o, struct field field, const struct outcome_record *r)
+INLINE void put_gates(struct out *o, bool json, struct bytes gates)
 {
-    if (r->origin_topic.size == 0)
+    static const struct bytes key = {"\"gates\":", 8};
+    if (gates.size == 0 || !has_room(o, key.size + gates.size))
         return;
+    if (json)
+        put(o, key);
+    put(o, gates);
+}
+
+INLINE void put_origin(struct out *o, bool json, struct field field, const struct outcome_record *r)
+{
     char memory[SUB_MESSAGE_MAX];
-    struct writer w = writer_of(memory, sizeof memory);
-    struct out inside = {&w, o->json};
-    if (o->json) {
-        begin(o, field, SIZED);
-        write_char(o->w, '{');
-        inside.w = o->w;
-    }
-    put_text(&inside, FIELD(1, "topic"), r->origin_topic);
-    put_number(&inside, FIELD(2, "partition"), (uint32_t)r->origin_partition);
-    put_i64(&inside, FIELD(3, "offset"), r->origin_offset);
-    if (o->json)
-        write_char(o->w, '}');
-    else
-        put_sized(o, field, w);
-}
-
-static void put_labels(const struct out *o, struct field field, const Carillon__V1__Event *event)
-{
-    if (event->n_labels == 0)
+    struct out apart = {.at = memory, .end = memory + sizeof memory}, *inside = json ? o : &apart;
+    if (r->origin_topic.size == 0 || (json && !begin(o, true, field, SIZED, 1)))
         return;
-    if (o->json) {
-        begin(o, field, SIZED);
-        write_char(o->w, '{');
-    }
-    for (size_t i = 0; i < event->n_labels; i++) {
-        struct bytes key = bytes_of(event->labels[i]->key);
-        struct bytes value = bytes_of(event->labels[i]->value);
-        if (o->json) {
-            json_write_comma(o->w);
-            json_write_string(o->w, key);
-            write_char(o->w, ':');
-            json_write_string(o->w, value);
-            continue;
-        }
-        char memory[SUB_MESSAGE_MAX];
-        struct writer w = writer_of(memory, sizeof memory);
-        struct out inside = {&w, false};
-        put_text(&inside, FIELD(1, "key"), key);
-        put_text(&inside, FIELD(2, "value"), value);
-        put_sized(o, field, w);
-    }
-    if (o->json)
-        write_char(o->w, '}');
+    if (json)
+        *o->at++ = '{';
+    put_text(inside, json, FIELD(1, "topic"), r->origin_topic);
+    put_number(inside, json, FIELD(2, "partition"), (uint32_t)r->origin_partition);
+    put_i64(inside, json, FIELD(3, "offset"), r->origin_offset);
+    if (!json)
+        put_sized(o, field, inside, memory);
+    else if (has_room(o, 1))
+        memcpy(o->at++ - 1, "},", 2); /* over the last comma */
 }
 
-static void put_copied(const struct out *o, const Carillon__V1__Event *event)
+static void put_labels_json(struct out *o, struct field field, const Carillon__V1__Event *event)
 {
-    put_text(o, FIELD(29, "customer_id"), bytes_of(event->customer_id));
-    put_text(o, FIELD(30, "customer_reference"), bytes_of(event->customer_reference));
-    put_text(o, FIELD(31, "conversation_id"), bytes_of(event->conversation_id));
-    put_text(o, FIELD(32, "transaction_id"), bytes_of(event->transaction_id));
-    put_text(o, FIELD(33, "booking_id"),
-             bytes_of(event->booking ? event->booking->booking_id : NULL));
-    put_text(o, FIELD(34, "location_id"), bytes_of(event->location_id));
-    put_text(o, FIELD(35, "author_role"), bytes_of(event->author ? event->author->role : NULL));
-    put_labels(o, FIELD(36, "labels"), event);
+    struct writer w = writer_of(o->at, (size_t)(o->end - o->at));
+    write_slice(&w, field.key);
+    write_char(&w, '{');
+    for (size_t i = 0; i < event->n_labels; i++) {
+        json_write_comma(&w);
+        json_write_string(&w, bytes_of(event->labels[i]->key));
+        write_char(&w, ':');
+        json_write_string(&w, bytes_of(event->labels[i]->value));
+    }
+    write_literal(&w, "},");
+    o->at += w.size;
+    o->full |= w.overflow;
 }
 
-enum err outcome_record_encode(const struct outcome_record *r, enum outcome_format format,
+static void put_labels(struct out *o, bool json, struct field field,
+                       const Carillon__V1__Event *event)
+{
+    if (event->n_labels > 0 && json)
+        put_labels_json(o, field, event);
+    for (size_t i = 0; !json && i < event->n_labels; i++) {
+        char memory[SUB_MESSAGE_MAX];
+        struct out inside = {.at = memory, .end = memory + sizeof memory};
+        put_text(&inside, false, FIELD(1, "key"), bytes_of(event->labels[i]->key));
+        put_text(&inside, false, FIELD(2, "value"), bytes_of(event->labels[i]->value));
+        put_sized(o, field, &inside, memory);
+    }
+}
+
+INLINE void put_copied(struct out *o, bool json, const Carillon__V1__Event *event)
+{
+    const Carillon__V1__Booking *booking = event->booking;
+    const Carillon__V1__Author *author = event->author;
+    put_text(o, json, FIELD(29, "customer_id"), bytes_of(event->customer_id));
+    put_text(o, json, FIELD(30, "customer_reference"), bytes_of(event->customer_reference));
+    put_text(o, json, FIELD(31, "conversation_id"), bytes_of(event->conversation_id));
+    put_text(o, json, FIELD(32, "transaction_id"), bytes_of(event->transaction_id));
+    put_text(o, json, FIELD(33, "booking_id"), bytes_of(booking ? booking->booking_id : NULL));
+    put_text(o, json, FIELD(34, "location_id"), bytes_of(event->location_id));
+    put_text(o, json, FIELD(35, "author_role"), bytes_of(author ? author->role : NULL));
+    put_labels(o, json, FIELD(36, "labels"), event);
+}
+
+INLINE void put_record(struct out *o, bool json, const struct outcome_record *r)
+{
+    put_text(o, json, FIELD(1, "event_id"), r->event_id);
+    put_plain(o, json, FIELD(2, "leg_id"), r->leg_id);
+    put_text(o, json, FIELD(3, "tenant_id"), r->tenant_id);
+    put_enum(o, json, FIELD(4, "kind"), ENUM_KIND, (int)r->kind);
+    put_enum(o, json, FIELD(5, "class"), ENUM_CLASS, (int)r->class);
+    put_enum(o, json, FIELD(6, "channel"), ENUM_CHANNEL, (int)r->channel);
+    put_plain(o, json, FIELD(7, "address_hash"), r->address_hash);
+    put_enum(o, json, FIELD(8, "outcome"), ENUM_OUTCOME, (int)r->outcome);
+    put_plain(o, json, FIELD(9, "reason"), bytes_of(r->reason));
+    put_text(o, json, FIELD(10, "detail"), bytes_of(r->detail));
+    put_text(o, json, FIELD(11, "provider"), r->provider);
+    put_text(o, json, FIELD(12, "route"), r->route);
+    put_text(o, json, FIELD(13, "provider_message_id"), r->provider_message_id);
+    put_number(o, json, FIELD(14, "attempts"), r->attempts);
+    put_true(o, json, FIELD(15, "dup_risk"), r->dup_risk);
+    put_true(o, json, FIELD(16, "replay"), r->replay);
+    put_text(o, json, FIELD(17, "zone"), r->zone);
+    put_enum(o, json, FIELD(18, "zone_source"), ENUM_ZONE_SOURCE, (int)r->zone_source);
+    put_time(o, json, FIELD(19, "due_at"), r->due_ms);
+    put_time(o, json, FIELD(20, "effective_due_at"), r->effective_due_ms);
+    put_time(o, json, FIELD(21, "sent_at"), r->sent_at_ms);
+    put_time(o, json, FIELD(22, "settled_at"), r->settled_at_ms);
+    if (r->segments > 0)
+        put_number(o, json, FIELD(23, "segments"), r->segments);
+    put_enum(o, json, FIELD(24, "encoding"), ENUM_ENCODING, (int)r->encoding);
+    put_plain(o, json, FIELD(25, "template"), bytes_of(r->template));
+    put_gates(o, json, r->gates);
+    put_origin(o, json, FIELD(27, "origin"), r);
+    put_text(o, json, FIELD(28, "worker"), r->worker);
+    if (r->event)
+        put_copied(o, json, r->event);
+}
+
+enum err outcome_record_encode(struct outcome_encoder *encoder, const struct outcome_record *r,
                                struct writer *out)
 {
-    struct out o = {out, format == OUTCOME_JSON};
-    if (o.json)
-        write_char(out, '{');
-    put_text(&o, FIELD(1, "event_id"), r->event_id);
-    put_text(&o, FIELD(2, "leg_id"), r->leg_id);
-    put_text(&o, FIELD(3, "tenant_id"), r->tenant_id);
-    put_enum(&o, FIELD(4, "kind"), &carillon__v1__kind__descriptor, (int)r->kind);
-    put_enum(&o, FIELD(5, "class"), &carillon__v1__class__descriptor, (int)r->class);
-    put_enum(&o, FIELD(6, "channel"), &carillon__v1__channel__descriptor, (int)r->channel);
-    put_text(&o, FIELD(7, "address_hash"), r->address_hash);
-    put_enum(&o, FIELD(8, "outcome"), &carillon__v1__outcome_kind__descriptor, (int)r->outcome);
-    put_text(&o, FIELD(9, "reason"), bytes_of(r->reason));
-    put_text(&o, FIELD(10, "detail"), bytes_of(r->detail));
-    put_text(&o, FIELD(11, "provider"), r->provider);
-    put_text(&o, FIELD(12, "route"), r->route);
-    put_text(&o, FIELD(13, "provider_message_id"), r->provider_message_id);
-    put_number(&o, FIELD(14, "attempts"), r->attempts);
-    put_true(&o, FIELD(15, "dup_risk"), r->dup_risk);
-    put_true(&o, FIELD(16, "replay"), r->replay);
-    put_text(&o, FIELD(17, "zone"), r->zone);
-    put_enum(&o, FIELD(18, "zone_source"), &carillon__v1__zone_source__descriptor,
-             (int)r->zone_source);
-    put_time(&o, FIELD(19, "due_at"), r->due_ms);
-    put_time(&o, FIELD(20, "effective_due_at"), r->effective_due_ms);
-    put_time(&o, FIELD(21, "sent_at"), r->sent_at_ms);
-    put_time(&o, FIELD(22, "settled_at"), r->settled_at_ms);
-    if (r->segments > 0)
-        put_number(&o, FIELD(23, "segments"), r->segments);
-    put_enum(&o, FIELD(24, "encoding"), &carillon__v1__encoding__descriptor, (int)r->encoding);
-    put_text(&o, FIELD(25, "template"), bytes_of(r->template));
-    put_gates(&o, FIELD(26, "gates"), r);
-    put_origin(&o, FIELD(27, "origin"), r);
-    put_text(&o, FIELD(28, "worker"), r->worker);
-    if (r->event)
-        put_copied(&o, r->event);
-    if (o.json)
-        write_char(out, '}');
+    struct out o = {out->at + out->size, out->at + out->max, encoder, out->max - out->size < 1};
+    if (!o.full && encoder->format == OUTCOME_JSON) {
+        *o.at++ = '{';
+        put_record(&o, true, r);
+        o.at[-1] = '}'; /* for the comma after what is always there */
+    } else if (!o.full) {
+        put_record(&o, false, r);
+    }
+    out->size = (size_t)(o.at - out->at);
+    out->overflow |= o.full;
     return out->overflow ? ERR_TOO_LARGE : ERR_OK;
 }
 
@@ -335,7 +402,7 @@ static struct bytes since(const struct writer *w, size_t from)
     return (struct bytes){w->at + from, w->size - from};
 }
 
-uint32_t outcome_record_headers(const struct outcome_record *r, enum outcome_format format,
+uint32_t outcome_record_headers(struct outcome_encoder *encoder, const struct outcome_record *r,
                                 char memory[OUTCOME_HEADER_BYTES],
                                 struct record_header headers[OUTCOME_HEADERS])
 {
@@ -355,11 +422,13 @@ uint32_t outcome_record_headers(const struct outcome_record *r, enum outcome_for
     headers[count++] = (struct record_header){BYTES("ce_specversion"), BYTES("1.0")};
     headers[count++] = (struct record_header){BYTES("ce_type"), BYTES("carillon.outcome.v1")};
     size_t time = w.size;
-    time_write(&w, r->settled_at_ms);
+    char text[TIME_TEXT_SIZE];
+    time_put(&encoder->times, text, r->settled_at_ms);
+    write_bytes(&w, text, sizeof text);
     headers[count++] = (struct record_header){BYTES("ce_time"), since(&w, time)};
     headers[count++] = (struct record_header){
-        BYTES("content-type"),
-        format == OUTCOME_JSON ? BYTES("application/json") : BYTES("application/protobuf")};
+        BYTES("content-type"), encoder->format == OUTCOME_JSON ? BYTES("application/json")
+                                                               : BYTES("application/protobuf")};
     if (r->event && r->event->traceparent)
         headers[count++] =
             (struct record_header){BYTES("traceparent"), bytes_of(r->event->traceparent)};

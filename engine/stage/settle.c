@@ -8,13 +8,22 @@ bool settle_init(struct settle *settle, const struct settle_options *options)
 {
     *settle = (struct settle){.options = *options};
     hmac_prepare(&settle->address_key, options->address_key);
-    settle->record = malloc(OUTCOME_BYTES_MAX);
-    return settle->record != NULL;
+    outcome_encoder_init(&settle->encoder, options->format);
+    settle->record = malloc(OUTCOME_BYTES_MAX + OUTCOME_HEADER_BYTES);
+    settle->gates = malloc((size_t)(1 + KIND_COUNT) * OUTCOME_GATES_BYTES);
+    if (!settle->record || !settle->gates)
+        return false;
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        settle->passed[kind] =
+            settle_gates_of(settle, kind_row_of((Carillon__V1__Kind)kind), JUDGE_GATE_NONE,
+                            settle->gates + (size_t)(1 + kind) * OUTCOME_GATES_BYTES);
+    return true;
 }
 
 void settle_deinit(struct settle *settle)
 {
     free(settle->record);
+    free(settle->gates);
     *settle = (struct settle){0};
 }
 
@@ -32,14 +41,14 @@ void settle_enter(struct settle *settle, struct list *ended)
 /* False: the sink is full, later. */
 static bool tell_outcome(struct settle *settle, struct job *job)
 {
-    enum outcome_format format = settle->options.format;
     struct settle_outcome outcome;
     settle_outcome_of(settle, job, &outcome);
     struct writer w = writer_of(settle->record, OUTCOME_BYTES_MAX);
-    CHECK(outcome_record_encode(&outcome.record, format, &w) == ERR_OK); /* all is bounded */
-    char memory[OUTCOME_HEADER_BYTES];
+    CHECK(outcome_record_encode(&settle->encoder, &outcome.record, &w) ==
+          ERR_OK); /* all is bounded */
     struct record_header headers[OUTCOME_HEADERS];
-    uint32_t count = outcome_record_headers(&outcome.record, format, memory, headers);
+    uint32_t count = outcome_record_headers(&settle->encoder, &outcome.record,
+                                            settle->record + OUTCOME_BYTES_MAX, headers);
     return sink_put(settle->options.sink, settle->options.topic_outcomes, SINK_PARTITION_BY_KEY,
                     outcome.record.event_id, writer_bytes(&w), headers, count, job) == ERR_OK;
 }

@@ -45,7 +45,10 @@ struct settle {
     struct list acked;  /* deferrals: whether they count is still to be seen */
     struct list back;   /* deferrals that came to nothing, to be taken */
     struct hmac_key address_key;
-    char *record; /* one outcome in the making */
+    struct outcome_encoder encoder;
+    char *record;                    /* one outcome in the making, its headers behind it */
+    char *gates;                     /* encoded: those of a refusal, and of each kind: */
+    struct bytes passed[KIND_COUNT]; /* all that concern it passed */
 };
 
 MUST_USE bool settle_init(struct settle *settle, const struct settle_options *options);

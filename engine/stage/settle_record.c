@@ -10,27 +10,29 @@ static const struct leg *judged_leg(const struct job *job)
     return job->leg ? job->leg : c->refused && c->leg_count > 0 ? &c->legs[0] : NULL;
 }
 
-static void put_gates(const struct leg *leg, const struct kind_row *kind,
-                      struct settle_outcome *out)
+struct bytes settle_gates_of(const struct settle *settle, const struct kind_row *kind,
+                             uint32_t refused_by, char *memory)
 {
-    struct outcome_record *o = &out->record;
+    struct outcome_gate gates[JUDGE_GATE_COUNT];
+    uint32_t count = 0;
     for (uint32_t i = 0; i < judge_gate_count; i++) {
         if (!judge_gate_concerns(i, kind))
             continue;
-        struct outcome_gate *gate = &out->gates[o->gate_count++];
-        gate->id = judge_gates[i];
-        gate->verdict = i < leg->refused_by    ? CARILLON__V1__GATE__VERDICT__VERDICT_PASS
-                        : i == leg->refused_by ? CARILLON__V1__GATE__VERDICT__VERDICT_REFUSE
-                                               : CARILLON__V1__GATE__VERDICT__VERDICT_SKIP;
+        gates[count].id = judge_gates[i];
+        gates[count++].verdict = i < refused_by    ? CARILLON__V1__GATE__VERDICT__VERDICT_PASS
+                                 : i == refused_by ? CARILLON__V1__GATE__VERDICT__VERDICT_REFUSE
+                                                   : CARILLON__V1__GATE__VERDICT__VERDICT_SKIP;
     }
-    o->gates = out->gates;
+    struct writer w = writer_of(memory, OUTCOME_GATES_BYTES);
+    outcome_gates_encode(settle->options.format, gates, count, &w);
+    CHECK(!w.overflow);
+    return writer_bytes(&w);
 }
 
 /* The why-record: absent on a replay, which only tells again what was told. */
-static void put_why(const struct job *job, struct settle_outcome *out)
+static void put_why(const struct settle *settle, const struct job *job, struct outcome_record *o)
 {
     const struct judge_case *c = &job->event->judged;
-    struct outcome_record *o = &out->record;
     o->due_ms = c->due_ms;
     if (job->route) {
         o->route = bytes_of(job->route->name);
@@ -39,7 +41,9 @@ static void put_why(const struct job *job, struct settle_outcome *out)
     const struct leg *leg = judged_leg(job);
     if (!leg)
         return;
-    put_gates(leg, c->kind, out);
+    o->gates = c->kind && leg->refused_by == JUDGE_GATE_NONE
+                   ? settle->passed[c->kind->kind]
+                   : settle_gates_of(settle, c->kind, leg->refused_by, settle->gates);
     if (leg->zone.size > 0) {
         o->zone = leg->zone;
         o->zone_source = leg->zone_source;
@@ -90,7 +94,7 @@ void settle_outcome_of(const struct settle *settle, struct job *job, struct sett
     }
     put_end(&job->end, &out->record);
     if (!job->end.replay)
-        put_why(job, out);
+        put_why(settle, job, &out->record);
 }
 
 static void header(struct settle_dead_headers *h, const char *name, struct bytes value)

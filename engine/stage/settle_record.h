@@ -9,9 +9,11 @@ enum { SETTLE_DEAD_HEADERS_MAX = RECORD_HEADERS_MAX + 9 };
 /* An outcome in the making; borrows from the job. */
 struct settle_outcome {
     struct outcome_record record;
-    struct outcome_gate gates[JUDGE_GATE_COUNT];
     char address_hash[ADDRESS_HASH_SIZE];
 };
+/* What the gates that concern the kind said, encoded into OUTCOME_GATES_BYTES of memory. */
+struct bytes settle_gates_of(const struct settle *settle, const struct kind_row *kind,
+                             uint32_t refused_by, char *memory);
 void settle_outcome_of(const struct settle *settle, struct job *job, struct settle_outcome *out);
 
 struct settle_dead_headers {

@@ -70,6 +70,27 @@ static void times_are_written_with_milliseconds(void **state)
                               "2026-07-01T23:00:00.123+02:00 2026-07-01T17:30:00.123-03:30");
 }
 
+/* Seconds come back, so some texts are those of before, and some took a place of others. */
+static void a_time_that_is_put_is_the_one_that_would_be_written(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    struct time_texts texts = {0};
+    for (int i = 0; i < 100000; i++) {
+        int64_t ms = (int64_t)prng_upto(&seed, 40000);
+        if (i % 3 == 0)
+            ms += 1782939600000;
+        else if (i % 100 == 0)
+            ms = TIME_MOST_S * 1000 + (int64_t)prng_upto(&seed, 999);
+        char text[32], put[TIME_TEXT_SIZE];
+        struct writer w = writer_of(text, sizeof text);
+        time_write(&w, ms);
+        assert_ptr_equal(time_put(&texts, put, ms), put + sizeof put);
+        assert_int_equal(w.size, sizeof put);
+        assert_memory_equal(put, text, sizeof put);
+    }
+}
+
 static void every_form_of_rfc_3339_is_read(void **state)
 {
     (void)state;
@@ -140,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_date_and_back_agrees_with_libc),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(times_are_written_with_milliseconds),
+        cmocka_unit_test(a_time_that_is_put_is_the_one_that_would_be_written),
         cmocka_unit_test(every_form_of_rfc_3339_is_read),
         cmocka_unit_test(what_is_no_time_is_refused),
     };
