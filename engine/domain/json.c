@@ -1,9 +1,13 @@
-/* The parser is a machine with seven states and one bit per depth (object or array).
+/* The parser is a machine with six states and one bit per depth (object or array).
  * Most bytes of a document are text inside strings: those go eight at a time. A tape or
  * tree was refused: every reader here knows what it looks for and goes over it once. */
 #include "domain/json.h"
 
 #include "base/utf8.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 _Static_assert(JSON_DEPTH_MAX == 64, "one bit of `objects` per depth");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
@@ -11,11 +15,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the
 enum expect {
     EXPECT_VALUE,
     EXPECT_FIRST_VALUE, /* or the array's end */
-    EXPECT_KEY,
-    EXPECT_FIRST_KEY, /* or the object's end */
-    EXPECT_MORE,      /* comma, or the end of what we are in */
-    EXPECT_END,       /* of the document */
-    EXPECT_NOTHING,   /* an error was found */
+    EXPECT_FIRST_KEY,   /* or the object's end */
+    EXPECT_MORE,        /* comma, or the end of what we are in */
+    EXPECT_END,         /* of the document */
+    EXPECT_NOTHING,     /* an error was found */
 };
 
 void json_init(struct json *json, struct bytes document)
@@ -30,7 +33,7 @@ void json_init(struct json *json, struct bytes document)
     };
 }
 
-static enum json_token fail(struct json *json, const char *error)
+__attribute__((cold, noinline)) static enum json_token fail(struct json *json, const char *error)
 {
     json->error = error;
     json->token_at = json->at;
@@ -43,13 +46,19 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static void skip_space(struct json *json)
+__attribute__((noinline)) static void skip_blanks(struct json *json)
 {
     while (json->at < json->end && is_space(*json->at))
         json->at++;
 }
 
-static bool take(struct json *json, char c)
+static inline void skip_space(struct json *json)
+{
+    if (json->at < json->end && (unsigned char)*json->at <= ' ')
+        skip_blanks(json);
+}
+
+static inline bool take(struct json *json, char c)
 {
     if (json->at == json->end || *json->at != c)
         return false;
@@ -58,17 +67,37 @@ static bool take(struct json *json, char c)
 }
 
 /* After a whole value: what may follow depends on where it stood. */
-static void expect_after_value(struct json *json)
+static inline void expect_after_value(struct json *json)
 {
     json->expect = json->depth == 0 ? EXPECT_END : EXPECT_MORE;
 }
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
+#ifdef __SSE2__
+/* A bit for each of the 16 bytes that does not stand for itself. Signed, so what is not
+ * ASCII is below the blank, too. */
+static inline uint32_t odd_ones(const char *text)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
+}
+#endif
+
 /* A borrow can flag only bytes after a flagged one, so the lowest flag is right. */
 size_t json_plain_size(const char *text, size_t size)
 {
     size_t i = 0;
+#ifdef __SSE2__
+    for (; size - i >= 16; i += 16) {
+        uint32_t odd = odd_ones(text + i);
+        if (odd)
+            return i + (size_t)__builtin_ctz(odd);
+    }
+#endif
     for (; size - i >= 8; i += 8) {
         uint64_t v;
         memcpy(&v, text + i, 8);
@@ -82,6 +111,17 @@ size_t json_plain_size(const char *text, size_t size)
            text[i] != '"' && text[i] != '\\')
         i++;
     return i;
+}
+
+/* Most strings are short: one look, here. */
+static inline size_t plain_size(const char *text, size_t size)
+{
+#ifdef __SSE2__
+    uint32_t odd = size >= 16 ? odd_ones(text) : 0;
+    if (odd)
+        return (size_t)__builtin_ctz(odd);
+#endif
+    return json_plain_size(text, size);
 }
 
 /* The value of four hex digits, or UINT32_MAX. */
@@ -128,20 +168,15 @@ static bool pass_escape(struct json *json)
     return true;
 }
 
-/* The opening quote was taken. Words say what is wrong; NULL when all is well. */
-static const char *pass_string(struct json *json)
+/* From the first byte of a string on that does not stand for itself. Words say what is
+ * wrong; NULL when all is well. */
+__attribute__((noinline)) static const char *pass_rest(struct json *json)
 {
-    const char *begin = json->at;
-    json->escaped = false;
     for (;;) {
-        json->at += json_plain_size(json->at, (size_t)(json->end - json->at));
         if (json->at == json->end)
             return "a string does not end";
-        if (*json->at == '"') {
-            json->raw = (struct bytes){begin, (size_t)(json->at - begin)};
-            json->at++;
+        if (*json->at == '"')
             return NULL;
-        }
         if (*json->at == '\\') {
             json->escaped = true;
             if (!pass_escape(json))
@@ -154,7 +189,21 @@ static const char *pass_string(struct json *json)
                 return "not UTF-8";
             json->at += length;
         }
+        json->at += json_plain_size(json->at, (size_t)(json->end - json->at));
     }
+}
+
+/* `at` is at the opening quote. */
+static inline const char *pass_string(struct json *json)
+{
+    const char *begin = json->at + 1, *error;
+    json->escaped = false;
+    json->at = begin + plain_size(begin, (size_t)(json->end - begin));
+    if ((json->at == json->end || *json->at != '"') && (error = pass_rest(json)))
+        return error;
+    json->raw = (struct bytes){begin, (size_t)(json->at - begin)};
+    json->at++;
+    return NULL;
 }
 
 static bool pass_digits(struct json *json)
@@ -184,9 +233,8 @@ static enum json_token take_number(struct json *json)
     return JSON_NUMBER;
 }
 
-static enum json_token take_string(struct json *json)
+static inline enum json_token take_string(struct json *json)
 {
-    json->at++;
     const char *error = pass_string(json);
     if (error)
         return fail(json, error);
@@ -194,7 +242,8 @@ static enum json_token take_string(struct json *json)
     return JSON_STRING;
 }
 
-static enum json_token take_literal(struct json *json, struct bytes word, enum json_token token)
+static inline enum json_token take_literal(struct json *json, struct bytes word,
+                                           enum json_token token)
 {
     if ((size_t)(json->end - json->at) < word.size || memcmp(json->at, word.at, word.size) != 0)
         return fail(json, "expected a value");
@@ -223,12 +272,10 @@ static enum json_token take_closing(struct json *json, enum json_token token)
     return token;
 }
 
-static enum json_token take_value(struct json *json)
+/* No string. */
+static enum json_token take_other_value(struct json *json)
 {
-    json->token_at = json->at;
     switch (json->at < json->end ? *json->at : '\0') {
-    case '"':
-        return take_string(json);
     case '{':
         return take_opening(json, true);
     case '[':
@@ -244,10 +291,17 @@ static enum json_token take_value(struct json *json)
     }
 }
 
-static enum json_token take_key(struct json *json)
+static inline enum json_token take_value(struct json *json)
 {
     json->token_at = json->at;
-    if (!take(json, '"'))
+    bool string = json->at < json->end && *json->at == '"';
+    return string ? take_string(json) : take_other_value(json);
+}
+
+static inline enum json_token take_key(struct json *json)
+{
+    json->token_at = json->at;
+    if (json->at == json->end || *json->at != '"')
         return fail(json, "expected a key");
     const char *error = pass_string(json);
     if (error)
@@ -259,43 +313,40 @@ static enum json_token take_key(struct json *json)
     return JSON_KEY;
 }
 
-static enum json_token take_more(struct json *json)
+static inline enum json_token take_more(struct json *json)
 {
     bool object = json->objects >> (json->depth - 1) & 1;
     json->token_at = json->at;
+    if (take(json, ',')) {
+        skip_space(json);
+        return object ? take_key(json) : take_value(json);
+    }
     if (take(json, object ? '}' : ']'))
         return take_closing(json, object ? JSON_OBJECT_END : JSON_ARRAY_END);
-    if (!take(json, ','))
-        return fail(json, object ? "expected a comma or }" : "expected a comma or ]");
-    skip_space(json);
-    return object ? take_key(json) : take_value(json);
+    return fail(json, object ? "expected a comma or }" : "expected a comma or ]");
+}
+
+static enum json_token take_first_or_last(struct json *json)
+{
+    if (json->expect == EXPECT_END)
+        return json->at == json->end ? JSON_END : fail(json, "something follows the document");
+    json->token_at = json->at;
+    if (json->expect == EXPECT_FIRST_KEY)
+        return take(json, '}') ? take_closing(json, JSON_OBJECT_END) : take_key(json);
+    return take(json, ']') ? take_closing(json, JSON_ARRAY_END) : take_value(json);
 }
 
 enum json_token json_next(struct json *json)
 {
-    if (json->expect != EXPECT_NOTHING)
-        skip_space(json);
-    switch ((enum expect)json->expect) {
-    case EXPECT_FIRST_VALUE:
-        json->token_at = json->at;
-        return take(json, ']') ? take_closing(json, JSON_ARRAY_END) : take_value(json);
-    case EXPECT_VALUE:
+    if (json->expect == EXPECT_NOTHING)
+        return JSON_ERROR;
+    skip_space(json);
+    if (json->expect == EXPECT_VALUE) /* these two are most */
         return take_value(json);
-    case EXPECT_FIRST_KEY:
-        json->token_at = json->at;
-        return take(json, '}') ? take_closing(json, JSON_OBJECT_END) : take_key(json);
-    case EXPECT_KEY:
-        return take_key(json);
-    case EXPECT_MORE:
+    if (json->expect == EXPECT_MORE)
         return take_more(json);
-    case EXPECT_END:
-        return json->at == json->end ? JSON_END : fail(json, "something follows the document");
-    case EXPECT_NOTHING:
-        break;
-    }
-    return JSON_ERROR;
+    return take_first_or_last(json);
 }
-
 enum json_token json_skip(struct json *json, enum json_token token)
 {
     if (token != JSON_OBJECT && token != JSON_ARRAY)
@@ -371,7 +422,7 @@ size_t json_unescape(struct bytes raw, char *out)
 }
 
 /* Compares without writing anything down: an escape is at most one character. */
-static bool escaped_text_is(struct bytes raw, struct bytes text)
+bool json_raw_is(struct bytes raw, struct bytes text)
 {
     const char *at = raw.at, *end = raw.at + raw.size;
     while (at < end) {
@@ -386,11 +437,6 @@ static bool escaped_text_is(struct bytes raw, struct bytes text)
         text = (struct bytes){text.at + size, text.size - size};
     }
     return text.size == 0;
-}
-
-bool json_text_is(const struct json *json, struct bytes text)
-{
-    return json->escaped ? escaped_text_is(json->raw, text) : bytes_equal(json->raw, text);
 }
 
 struct json_place json_place_of(struct bytes document, size_t offset)

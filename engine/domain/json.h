@@ -44,8 +44,13 @@ bool json_looks_like_object(struct bytes document);
 
 /* Writes a raw string without its escapes; `out` needs raw.size bytes. Returns the size. */
 size_t json_unescape(struct bytes raw, char *out);
+/* Whether a raw string is that text. */
+bool json_raw_is(struct bytes raw, struct bytes text);
 /* Whether a key or string is that text. */
-bool json_text_is(const struct json *json, struct bytes text);
+static inline bool json_text_is(const struct json *json, struct bytes text)
+{
+    return json->escaped ? json_raw_is(json->raw, text) : bytes_equal(json->raw, text);
+}
 
 /* Integers also where written as 1.0 or 1e3; ERR_INVALID where they are none or do not fit. */
 MUST_USE enum err json_i64(struct bytes number, int64_t *out);

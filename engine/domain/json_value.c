@@ -76,10 +76,8 @@ enum err json_u64(struct bytes number, uint64_t *out)
 }
 
 /* Whether a key is the pointer's first segment, in which ~1 is / and ~0 is ~. */
-static bool key_is_segment(const struct json *json, struct bytes segment)
+static bool key_is_escaped_segment(const struct json *json, struct bytes segment)
 {
-    if (!memchr(segment.at, '~', segment.size))
-        return json_text_is(json, segment);
     char plain[256];
     size_t size = 0;
     for (size_t i = 0; i < segment.size && size < sizeof plain; i++) {
@@ -121,13 +119,14 @@ static enum err find_in(struct json *json, enum json_token token, struct bytes p
     struct bytes segment = {pointer.at + 1,
                             slash ? (size_t)(slash - pointer.at - 1) : pointer.size - 1};
     struct bytes rest = {segment.at + segment.size, pointer.size - 1 - segment.size};
+    bool escaped = memchr(segment.at, '~', segment.size) != NULL;
     enum err found = ERR_NOT_FOUND;
     enum json_token last = token == JSON_OBJECT ? JSON_OBJECT_END : JSON_ARRAY_END;
     uint32_t index = 0;
     while ((token = json_next(json)) != last) {
         bool here;
         if (token == JSON_KEY) {
-            here = key_is_segment(json, segment);
+            here = escaped ? key_is_escaped_segment(json, segment) : json_text_is(json, segment);
             token = json_next(json);
         } else {
             here = index_is_segment(index++, segment);
