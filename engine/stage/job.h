@@ -124,6 +124,11 @@ struct event {
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 
+    /* schedule: its legs that wait for slots, until they were admitted together */
+    struct job *leader; /* the one in its route's queue; NULL: none is */
+    struct list beside; /* the others */
+    bool released;      /* they were, or there was but one */
+
     struct judge_case judged; /* last, for its legs are */
 };
 

@@ -64,7 +64,8 @@ struct route {
     bool trial;               /* it was closed, and nothing got through since */
     uint64_t backoff_ns;      /* of the sender's refusals: doubles up to 5 min */
     struct list queue[2];     /* due, waiting for slots; urgent first */
-    uint32_t wanted;          /* units in them */
+    uint32_t wanted;          /* units in them, and of legs that wait beside one of another route */
+    struct event *favoured;   /* of those that wait here with promises of other routes, the one */
     struct route_pace pace;
     struct list ready; /* admitted, waiting for connection and slot */
 };
@@ -111,16 +112,15 @@ static inline void route_unpromise(struct job *job)
     job->slots_promised = 0;
 }
 
-/* A job in its route's queue, and out of it again. */
-static inline void route_queue(struct job *job, struct list *queue)
+/* A job that waits for its route, and one that does no more. */
+static inline void route_want(struct job *job)
 {
     job->route->wanted += route_units(job);
     for (uint32_t i = 0; i < job->route->limit_count; i++)
         job->route->limits[i]->wanted += route_units(job);
-    list_push(queue, &job->node);
 }
 
-static inline void route_unqueue(struct job *job, struct list *queue)
+static inline void route_unwant(struct job *job)
 {
     CHECK(job->route->wanted >= route_units(job));
     job->route->wanted -= route_units(job);
@@ -128,6 +128,18 @@ static inline void route_unqueue(struct job *job, struct list *queue)
         CHECK(job->route->limits[i]->wanted >= route_units(job));
         job->route->limits[i]->wanted -= route_units(job);
     }
+}
+
+/* The same in its route's queue. */
+static inline void route_queue(struct job *job, struct list *queue)
+{
+    route_want(job);
+    list_push(queue, &job->node);
+}
+
+static inline void route_unqueue(struct job *job, struct list *queue)
+{
+    route_unwant(job);
     list_remove(queue, &job->node);
 }
 

@@ -38,7 +38,7 @@ void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock)
 
 /* --- in a queue ------------------------------------------------------------------------- */
 
-static struct list *queue_of(struct job *job)
+struct list *schedule_queue_of(struct job *job)
 {
     return &job->route->queue[schedule_is_urgent(job) ? 0 : 1];
 }
@@ -76,7 +76,10 @@ static void enqueue(struct schedule *s, struct job *job, struct schedule_out *ou
     job_wait(jobs, job, WAIT_SLOT);
     if (job->waiting_since_ms == 0)
         job->waiting_since_ms = claims_now_ms(s->options.claims, u64_min(job->due_ns, s->now_ns));
-    route_queue(job, queue_of(job));
+    if (schedule_is_joint(job))
+        schedule_gather(s, job);
+    else
+        route_queue(job, schedule_queue_of(job));
 }
 
 void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *out)
@@ -95,6 +98,7 @@ void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *ou
         else
             enqueue(s, job, out);
     }
+    schedule_line_up(s);
 }
 
 static bool is_expired(const struct schedule *s, const struct job *job)
@@ -116,12 +120,36 @@ static uint64_t slots_most(const struct schedule *s, const struct limit *limit)
     return s->options.reserve_ahead_ns / 1000 / limit->interval_us + 1;
 }
 
-static bool has_slots(const struct schedule *s, const struct route *route, uint32_t units)
+static bool is_of(const struct limit *limit, const struct route *route)
+{
+    for (uint32_t i = 0; i < route->limit_count; i++)
+        if (route->limits[i] == limit)
+            return true;
+    return false;
+}
+
+/* What an event that waits is promised of the limit, or (NULL) of the account. */
+static uint32_t own_of(const struct event *own, const struct limit *limit,
+                       const struct account *account)
+{
+    uint32_t units = 0;
+    for (struct list_node *n = own ? own->beside.first : NULL; n; n = n->next) {
+        const struct job *job = job_of(n);
+        if (limit && is_of(limit, job->route))
+            units += job->slots_promised;
+        else if (!limit && job->route->account == account)
+            units += job->slots_promised > 0;
+    }
+    return units;
+}
+
+static bool has_slots(const struct schedule *s, const struct route *route, uint32_t units,
+                      const struct event *own)
 {
     for (uint32_t i = 0; i < route->limit_count; i++) {
         const struct limit *limit = route->limits[i];
         uint64_t need = limit->promised + (uint64_t)units;
-        if (limit->promised == 0)
+        if (limit->promised == own_of(own, limit, NULL))
             need = u64_min(need, slots_most(s, limit));
         if (slots_left(&limit->slots) < need)
             return false;
@@ -135,19 +163,25 @@ static bool refuse_expired(struct schedule *s, struct list *queue, struct list *
     struct job *job = queue->first ? job_of(queue->first) : NULL;
     if (!job || !is_expired(s, job))
         return false;
+    struct list all = {0};
     route_unqueue(job, queue);
-    expire(job);
-    list_push(refused, &job->node);
+    list_push(&all, &job->node);
+    schedule_disband(job, &all);
+    for (struct list_node *n = list_pop(&all); n; n = list_pop(&all)) {
+        expire(job_of(n));
+        list_push(refused, n);
+    }
     return true;
 }
 
-/* Whether the route takes calls, and its limits and account have room for one more. */
-static bool has_room(const struct schedule *s, const struct route *route, const struct job *job)
+bool schedule_has_room(const struct schedule *s, const struct job *job, const struct event *own)
 {
+    const struct route *route = job->route;
     const struct account *account = route->account;
+    uint32_t others = account->promised - own_of(own, NULL, account);
     return route->closed_until_ns <= s->now_ns &&
-           account->in_flight + account->promised < account->in_flight_max &&
-           has_slots(s, route, route_units(job));
+           account->in_flight + others < account->in_flight_max &&
+           has_slots(s, route, route_units(job), own);
 }
 
 /* Urgent ones first: while one of them waits for room, no other goes. */
@@ -164,9 +198,16 @@ static void release(struct schedule *s, struct route *route, uint32_t room,
             struct job *job = job_of(queue->first);
             if (job->node.next)
                 event_fetch(job_of(job->node.next)->event);
-            if (out->due.count >= room || !has_room(s, route, job))
+            bool joint = job->event->leader == job;
+            if (out->due.count + (joint ? job->event->beside.count : 0) >= room ||
+                !schedule_has_room(s, job, joint ? job->event : NULL))
                 return;
             route_unqueue(job, queue);
+            if (joint) {
+                if (!schedule_release_joint(s, job, &out->due))
+                    return;
+                continue;
+            }
             route_promise(job);
             route->pace.released += route_units(job);
             list_push(&out->due, &job->node);
@@ -286,6 +327,7 @@ static void take_ripe(struct schedule *s, struct schedule_out *out)
         else
             enqueue(s, job, out);
     }
+    schedule_line_up(s);
 }
 
 void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out)
@@ -300,6 +342,7 @@ void schedule_take(struct schedule *s, uint32_t room, struct schedule_out *out)
         release(s, &routes->all[i], room, out);
     for (uint32_t i = 0; i < routes->count; i++)
         schedule_clear(s, &routes->all[i], out);
+    schedule_line_up(s);
     mark_open(s);
     measure_pace(s);
     for (uint32_t i = 0; i < routes->limit_count; i++)
@@ -340,17 +383,34 @@ static bool may_drop(const struct job *job, bool all)
     return (all || job->event->revoked) && !(job->claim_ready && claim_binds(&job->claim));
 }
 
-static void drop_of(struct list *from, bool all, bool routed, struct list *out)
+/* Out of its route's queue, with those beside it. */
+static void drop_routed(struct schedule *s, struct list *queue, struct job *job, bool all,
+                        struct list *out)
+{
+    struct list others = {0};
+    route_unqueue(job, queue);
+    schedule_disband(job, &others);
+    list_push(out, &job->node);
+    for (struct list_node *n = list_pop(&others); n; n = list_pop(&others)) {
+        if (may_drop(job_of(n), all))
+            list_push(out, n);
+        else
+            schedule_gather(s, job_of(n));
+    }
+}
+
+static void drop_of(struct schedule *s, struct list *from, bool all, bool routed, struct list *out)
 {
     for (struct list_node *n = from->first, *next; n; n = next) {
         next = n->next;
         struct job *job = job_of(n);
         if (!may_drop(job, all))
             continue;
-        if (routed)
-            route_unqueue(job, from);
-        else
-            list_remove(from, n);
+        if (routed) {
+            drop_routed(s, from, job, all, out);
+            continue;
+        }
+        list_remove(from, n);
         list_push(out, n);
     }
 }
@@ -358,10 +418,11 @@ static void drop_of(struct list *from, bool all, bool routed, struct list *out)
 void schedule_drop(struct schedule *s, bool all, struct list *out)
 {
     const struct routes *routes = s->options.routes;
-    drop_of(&s->unrouted, all, false, out);
+    drop_of(s, &s->unrouted, all, false, out);
     for (uint32_t i = 0; i < routes->count; i++)
         for (int j = 0; j < 2; j++)
-            drop_of(&routes->all[i].queue[j], all, true, out);
+            drop_of(s, &routes->all[i].queue[j], all, true, out);
+    schedule_line_up(s);
     for (uint32_t i = 0; s->wheel.count > 0 && i < s->options.jobs->max; i++) {
         struct job *job = &s->options.jobs->all[i];
         if (wheel_holds(&job->timer) && may_drop(job, all)) {

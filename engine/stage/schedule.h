@@ -1,6 +1,8 @@
 /* Jobs that wait: for their time (in the wheel) or for a slot (in their route's queue).
  * Slots are reserved ahead in Redis, in blocks, and no more legs are released than their
- * limits hold slots and their accounts have places: a claim promises a send.
+ * limits hold slots and their accounts have places: a claim promises a send. The legs of one
+ * event that are due are released together the first time, so that one look at the state
+ * decides about all of them.
  *
  * What waits longer than the horizon goes to Kafka (job->defer says until when and why), and so
  * does what is due and has no slot soon: nothing that waits here may hold up a commit. While
@@ -31,6 +33,7 @@ struct schedule {
     struct wheel wheel;
     struct redis_waiter waiter;
     struct list unrouted;    /* due, with no route to be chosen yet: C3 is open */
+    struct list leaderless;  /* events, while their legs are put into queues */
     uint64_t now_ns;         /* of this turn */
     struct ring_clock clock; /* the same instant */
     uint64_t pace_ns;        /* when the window of its measuring ends */

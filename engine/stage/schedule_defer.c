@@ -81,7 +81,7 @@ static bool is_full_trial(const struct route *route)
 }
 
 /* Behind `units` of its own queue. */
-static uint64_t queue_ns(const struct route *route, bool urgent)
+uint64_t schedule_queue_ns(const struct route *route, bool urgent)
 {
     if (urgent)
         return route->queue[0].count * unit_ns(route);
@@ -202,7 +202,7 @@ bool schedule_turned_away(struct schedule *s, struct job *job, struct schedule_o
     uint64_t until_ns = closed_until_ns(route, &why);
     uint64_t closed_ns = until_ns > s->now_ns ? until_ns - s->now_ns : 0;
     bool trial = is_full_trial(route);
-    uint64_t wait_ns = closed_ns + queue_ns(route, schedule_is_urgent(job));
+    uint64_t wait_ns = closed_ns + schedule_queue_ns(route, schedule_is_urgent(job));
     if (!claims_open(s->options.claims) || !schedule_may_leave(s, job) ||
         (!trial && wait_ns <= patience_ns(s, job)))
         return false;
@@ -232,6 +232,7 @@ static void clear_old(struct schedule *s, struct route *route, struct list *queu
         if (!leaves)
             break;
         route_unqueue(job, queue);
+        schedule_leave_others(s, job);
         leave(s, job, closed ? why : REASON_RATE, u64_max(until_ns, s->now_ns), out);
     }
 }
@@ -244,11 +245,12 @@ static void clear_excess(struct schedule *s, struct route *route, struct list *q
     for (struct list_node *n = queue->last, *prev; n; n = prev) {
         prev = n->prev;
         bool trial = route->trial && queue->count > TRIAL_MAX;
-        if (!trial && queue_ns(route, urgent) <= s->options.hold_ns * 5 / 4)
+        if (!trial && schedule_queue_ns(route, urgent) <= s->options.hold_ns * 5 / 4)
             break;
         if (!schedule_may_leave(s, job_of(n)))
             continue;
         route_unqueue(job_of(n), queue);
+        schedule_leave_others(s, job_of(n));
         leave(s, job_of(n), trial ? REASON_BREAKER : REASON_RATE,
               u64_max(route->closed_until_ns, s->now_ns), out);
     }
