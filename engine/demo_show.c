@@ -43,7 +43,6 @@ static void read_shard(const struct metrics *m, struct show_counts *out)
     out->legs += metric_get(m, METRIC_LEGS_OPENED, 0, 0);
     out->revoked += metric_get(m, METRIC_REVOKED_LEGS, 0, 0);
     out->lag += metric_get(m, METRIC_LAG, 0, 0) + metric_get(m, METRIC_LAG, 1, 0);
-    out->merged += metric_get(m, METRIC_MERGED_LEGS, 0, 0);
     out->dead_records += metric_get(m, METRIC_DEAD_RECORDS, 0, 0);
     for (uint32_t outcome = 1; outcome < SHOW_OUTCOMES; outcome++)
         for (uint32_t channel = 0; channel < SHOW_CHANNELS; channel++)
@@ -86,7 +85,7 @@ static uint64_t outcome_sum(const struct show_counts *c, uint32_t outcome)
 
 static uint64_t ended(const struct show_counts *c)
 {
-    uint64_t sum = c->dead_records + c->merged + c->revoked;
+    uint64_t sum = c->dead_records + c->revoked;
     for (uint32_t outcome = 1; outcome < SHOW_OUTCOMES; outcome++)
         sum += outcome_sum(c, outcome);
     return sum;
@@ -189,8 +188,6 @@ static void show_books(struct show *show, const struct show_counts *c)
         if (sum > 0)
             fprintf(show->out, "%s %s", outcome == SENT ? "" : " +", number(sum).text);
     }
-    if (c->merged > 0)
-        fprintf(show->out, " + %s told by their event", number(c->merged).text);
     if (c->revoked > 0)
         fprintf(show->out, " + %s handed over", number(c->revoked).text);
     fprintf(show->out, " + %s in hand: %s\n", number(c->in_hand).text,

@@ -12,7 +12,7 @@ struct worker;
 enum { SHOW_OUTCOMES = 9, SHOW_CHANNELS = 4, SHOW_VERDICTS_MAX = 32 };
 
 struct show_counts {
-    uint64_t records, legs, in_hand, revoked, merged, dead_records, lag;
+    uint64_t records, legs, in_hand, revoked, dead_records, lag;
     uint64_t outcomes[SHOW_OUTCOMES][SHOW_CHANNELS];
     uint64_t reasons[REASON_COUNT];
     uint64_t calls, throttled;

@@ -55,9 +55,8 @@ void shard_write_gauges(struct shard *s)
     for (uint32_t i = 0; i < WAIT_REASON_COUNT; i++)
         metric_set(m, METRIC_WAITING_JOBS, i, s->jobs.waiting[i]);
     metric_set(m, METRIC_LEGS_OPENED, 0, s->jobs.opened);
-    metric_set(m, METRIC_MERGED_LEGS, 0, s->jobs.merged);
     metric_set(m, METRIC_BOOKS_IMBALANCE, 0,
-               s->jobs.opened - legs_told(m) - s->jobs.merged - jobs_in_hand(&s->jobs));
+               s->jobs.opened - legs_told(m) - jobs_in_hand(&s->jobs));
     metric_set(m, METRIC_OLDEST_WAITING, 0, (uint64_t)schedule_oldest_ms(&s->schedule));
     metric_set(m, METRIC_GATE_OPEN, 0, claims_open(&s->claims));
     metric_set(m, METRIC_TAKEOVERS, 0, s->claims.stats.takeovers);

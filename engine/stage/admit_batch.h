@@ -121,9 +121,6 @@ MUST_USE bool admit_tell_by_leg(struct admit *admit, struct admit_entry *entry);
 MUST_USE bool admit_revive_legs(struct admit *admit, struct admit_entry *entry);
 /* C3 is open and a candidate has a claim: it is the one. */
 MUST_USE bool admit_keep_channel(struct admit *admit, struct admit_entry *entry);
-/* An event whose every leg was refused for one reason that is the event's, and of which
- * nothing went, is told once. */
-void admit_merge(struct admit *admit, struct admit_entry *entry);
 
 /* admit_once.c: O2 and C9. */
 /* After the claim was asked for: an additional reminder relies on that order. */

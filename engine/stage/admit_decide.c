@@ -357,8 +357,6 @@ static void decide_legs(struct admit *admit, const struct admit_batch *batch,
         refuse_by_state(entry);
         admit_refuse_once(entry);
     }
-    if (current)
-        admit_merge(admit, entry);
     for (struct job *job = take_job(entry); job; job = take_job(entry))
         move_on(admit, job, current);
 }

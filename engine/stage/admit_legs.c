@@ -259,37 +259,3 @@ bool admit_keep_channel(struct admit *admit, struct admit_entry *entry)
         open_job(admit, entry, &c->legs[i]);
     return true;
 }
-
-/* --- told once -------------------------------------------------------------------------- */
-
-static bool is_refused_with(const struct job *job, const struct leg *first)
-{
-    bool stands = !job->claim_ready || job->claim.state == CLAIM_STANDS;
-    return admit_is_refused(job) && stands && job->leg && job->leg->by_state &&
-           job->leg->refused_by == first->refused_by && !job->waits_foreign;
-}
-
-void admit_merge(struct admit *admit, struct admit_entry *entry)
-{
-    struct event *event = entry->event;
-    const struct judge_case *c = &event->judged;
-    struct list_node *first = entry->jobs.first;
-    if (!c->refused || !first || entry->jobs.count != event->jobs_open ||
-        entry->jobs.count != c->leg_count)
-        return;
-    for (struct list_node *n = first; n; n = n->next)
-        if (!is_refused_with(job_of(n), &c->legs[0]))
-            return;
-    admit_closing(admit, job_of(first)); /* what it counted for, it did with its leg */
-    job_of(first)->leg = NULL;
-    while (first->next) {
-        struct job *job = job_of(first->next);
-        list_remove(&entry->jobs, &job->node);
-        route_unpromise(job);
-        admit->pending--;
-        admit->options.jobs->merged++;
-        admit_closing(admit, job);
-        bool last = job_close(admit->options.jobs, job);
-        CHECK(!last);
-    }
-}

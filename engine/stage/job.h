@@ -211,7 +211,6 @@ struct jobs {
     uint32_t count[JOB_STATE_COUNT];
     uint32_t waiting[WAIT_REASON_COUNT];
     uint64_t opened, closed; /* the books: opened = closed + in hand */
-    uint64_t merged;         /* closed without an end: told by a sibling, for the event */
 };
 
 struct large_block {
