@@ -3,6 +3,7 @@
 #include "shard_parts.h"
 
 #include "base/clock.h"
+#include "io/crypto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,8 @@ bool shard_open_hand(struct shard *s, char *why)
 {
     const struct config_deferral *is = &s->config->is.deferral;
     uint32_t count = topics_of(s);
+    uint64_t seed;
+    crypto_random(&seed, sizeof seed);
     if (!open_clients(s, count, why))
         return false;
     const struct hand_options options = {.source = s->ring_source,
@@ -92,6 +95,8 @@ bool shard_open_hand(struct shard *s, char *why)
                                          .lead_ms = (int64_t)is->lead_ms,
                                          .memory = u64_max(is->memory_mb << 20, record_most(s)),
                                          .worker = s->options.worker,
+                                         .redis = s->redis,
+                                         .seed = seed,
                                          .room_max = s->jobs.max / LEGS_MAX,
                                          .commit_interval_ms =
                                              s->config->is.kafka.commit_interval_ms};

@@ -9,11 +9,11 @@ $(OUT)/bugs/claim_%: tests/unit/test_claim.c $(wildcard engine/domain/claim*.c e
 
 RING_BUGS := late_ack_counts held_ack_counts trust_mark owed_is_over seen_begins_at_end passed_is_done \
              no_going_back end_asked_before finished_while_open finished_while_held finished_at_slot_end \
-             fired_while_held
+             fired_while_held hint_of_any_log
 RING_BUG_BIN := $(patsubst %,$(OUT)/bugs/ring_%,$(RING_BUGS))
 RING_BUG_C := engine/domain/ring.c engine/domain/ring_reader.c
 
-$(OUT)/bugs/ring_%: tests/unit/test_ring_reader.c $(RING_BUG_C) engine/domain/ring.h engine/domain/ring_reader.h tests/unit/ring_model.h tests/unit/ring_explore.h $(LIB)
+$(OUT)/bugs/ring_%: tests/unit/test_ring_reader.c $(RING_BUG_C) engine/domain/ring.h engine/domain/ring_reader.h engine/domain/ring_hint.h tests/unit/ring_model.h tests/unit/ring_explore.h $(LIB)
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) -Itests -std=c17 -O2 -DBUG_$* -o $@ $< $(RING_BUG_C) $(LIB) -lcmocka $(LIBS)
 

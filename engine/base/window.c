@@ -5,8 +5,6 @@
  * and 8 bytes a record; a list of runs is unbounded. */
 #include "base/window.h"
 
-enum { RUNS_MAX = WINDOW_METADATA_MAX / 4 * 3 };
-
 static uint64_t *word_of(const struct window *w, int64_t offset)
 {
     return &w->bits[((uint64_t)offset / 64) & (w->words - 1)];
@@ -146,16 +144,10 @@ static uint32_t varint_put(uint8_t at[5], uint32_t n)
     return size;
 }
 
-void window_encode(const struct window *w, struct bytes worker, struct writer *out)
+void window_encode_runs(const struct window *w, size_t max, struct writer *out)
 {
-    uint8_t runs[RUNS_MAX + 10];
-    size_t start = out->size, used = 0;
-    worker.size = u64_min(worker.size, WINDOW_WORKER_MAX);
-    write_literal(out, "1|");
-    for (size_t i = 0; i < worker.size; i++)
-        write_char(out, worker.at[i] == '|' ? '_' : worker.at[i]);
-    write_char(out, '|');
-    size_t max = (WINDOW_METADATA_MAX - (worker.size + 3)) * 3 / 4;
+    uint8_t runs[3 * 64 + 10]; /* what is whole triples of it goes out in between */
+    size_t used = 0, left = max / 4 * 3;
     for (int64_t at = w->low; at < w->end;) {
         int64_t done = find(w, at, w->end, false);
         int64_t next = find(w, done, w->end, true);
@@ -163,12 +155,29 @@ void window_encode(const struct window *w, struct bytes worker, struct writer *o
             break; /* open to the end: that is what absence says, too */
         size_t size = used + varint_put(runs + used, (uint32_t)(done - at));
         size += varint_put(runs + size, (uint32_t)(next - done));
-        if (size > max)
+        if (size > left)
             break;
         used = size;
         at = next;
+        if (used >= 3 * 64) {
+            write_base64url(out, runs, 3 * 64);
+            used -= 3 * 64;
+            left -= 3 * 64;
+            memmove(runs, runs + 3 * 64, used);
+        }
     }
     write_base64url(out, runs, used);
+}
+
+void window_encode(const struct window *w, struct bytes worker, struct writer *out)
+{
+    size_t start = out->size;
+    worker.size = u64_min(worker.size, WINDOW_WORKER_MAX);
+    write_literal(out, "1|");
+    for (size_t i = 0; i < worker.size; i++)
+        write_char(out, worker.at[i] == '|' ? '_' : worker.at[i]);
+    write_char(out, '|');
+    window_encode_runs(w, WINDOW_METADATA_MAX - (worker.size + 3), out);
     CHECK(out->overflow || out->size - start <= WINDOW_METADATA_MAX);
 }
 
@@ -183,65 +192,92 @@ static int base64url_value(char c)
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-static enum err base64url_decode(struct bytes text, uint8_t out[RUNS_MAX], size_t *size)
+/* Pairs of (open, done) runs, as they are taken from their text. */
+struct runs {
+    struct bytes text;
+    size_t at;
+    uint32_t held, bits;
+    int64_t open, done; /* of the pair taken last */
+};
+
+static bool byte_take(struct runs *r, uint8_t *byte)
 {
-    uint32_t held = 0, bits = 0;
-    if (text.size > WINDOW_METADATA_MAX || text.size % 4 == 1)
-        return ERR_INVALID;
-    *size = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        int value = base64url_value(text.at[i]);
-        if (value < 0)
-            return ERR_INVALID;
-        held = (held << 6 | (uint32_t)value) & 0xffff;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out[(*size)++] = (uint8_t)(held >> bits);
-        }
+    for (; r->bits < 8; r->bits += 6) {
+        if (r->at == r->text.size)
+            return false;
+        r->held = (r->held << 6 | (uint32_t)base64url_value(r->text.at[r->at++])) & 0xffff;
     }
-    return ERR_OK;
+    r->bits -= 8;
+    *byte = (uint8_t)(r->held >> r->bits);
+    return true;
 }
 
-/* The next run; refuses 0 and what no window could hold (4 bytes say 64 x WINDOW_WORDS_MAX
- * and more). */
-static enum err varint_take(const uint8_t *at, size_t size, size_t *used, uint32_t *n)
+/* The next run, whose first byte was taken; refuses 0 and what no window could hold (4 bytes
+ * say 64 x WINDOW_WORDS_MAX and more). */
+static enum err varint_take(struct runs *r, uint8_t byte, int64_t *n)
 {
     *n = 0;
     for (uint32_t shift = 0; shift < 28; shift += 7) {
-        if (*used == size)
-            return ERR_INVALID;
-        uint8_t byte = at[(*used)++];
-        *n |= (uint32_t)(byte & 0x7f) << shift;
+        *n |= (int64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
             return *n == 0 ? ERR_INVALID : ERR_OK;
+        if (!byte_take(r, &byte))
+            return ERR_INVALID;
     }
     return ERR_INVALID;
 }
 
-/* Walks pairs of (open, done) runs; applies them where asked. */
-static enum err runs_walk(struct window *w, const uint8_t *runs, size_t size, bool apply)
+/* ERR_NOT_FOUND: there is none more. */
+static enum err pair_take(struct runs *r)
 {
-    int64_t at = w->low;
-    for (size_t used = 0; used < size;) {
-        uint32_t open = 0, done = 0;
-        enum err err = varint_take(runs, size, &used, &open);
-        if (err == ERR_OK)
-            err = varint_take(runs, size, &used, &done);
-        if (err != ERR_OK || at + open + done - w->low > span(w))
-            return ERR_INVALID;
-        if (apply) {
-            fill(w, at, at + open, true);
-            w->end = at + open + done;
-        }
-        at += open + done;
+    uint8_t byte;
+    if (!byte_take(r, &byte))
+        return ERR_NOT_FOUND;
+    enum err err = varint_take(r, byte, &r->open);
+    if (err == ERR_OK)
+        err = byte_take(r, &byte) ? varint_take(r, byte, &r->done) : ERR_INVALID;
+    return err;
+}
+
+/* How many offsets the runs cover; -1: no text of runs. */
+static int64_t runs_span(struct bytes text)
+{
+    struct runs runs = {.text = text};
+    int64_t sum = 0;
+    if (text.size % 4 == 1)
+        return -1;
+    for (size_t i = 0; i < text.size; i++)
+        if (base64url_value(text.at[i]) < 0)
+            return -1;
+    enum err err;
+    while ((err = pair_take(&runs)) == ERR_OK)
+        sum += runs.open + runs.done;
+    return err == ERR_NOT_FOUND ? sum : -1;
+}
+
+/* What is done in [from, to) is done here, too; before it lies what may be open. */
+static void mark_done(struct window *w, int64_t from, int64_t to)
+{
+    from = i64_max(from, w->low);
+    if (to <= from)
+        return;
+    if (from > w->end)
+        fill(w, w->end, from, true);
+    w->end = i64_max(w->end, to);
+    fill(w, from, to, false);
+}
+
+static void apply_runs(struct window *w, int64_t at, struct bytes text)
+{
+    struct runs runs = {.text = text};
+    while (pair_take(&runs) == ERR_OK) {
+        mark_done(w, at + runs.open, at + runs.open + runs.done);
+        at += runs.open + runs.done;
     }
-    return ERR_OK;
 }
 
 /* Takes the metadata apart: the worker's name and the runs. */
-static enum err split(struct bytes metadata, struct bytes *worker, uint8_t runs[RUNS_MAX],
-                      size_t *size)
+static enum err split(struct bytes metadata, struct bytes *worker, struct bytes *runs)
 {
     if (metadata.size < 3 || metadata.size > WINDOW_METADATA_MAX || metadata.at[0] != '1' ||
         metadata.at[1] != '|')
@@ -251,39 +287,59 @@ static enum err split(struct bytes metadata, struct bytes *worker, uint8_t runs[
     if (!bar || bar - name.at > WINDOW_WORKER_MAX)
         return ERR_INVALID;
     *worker = (struct bytes){name.at, (size_t)(bar - name.at)};
-    return base64url_decode((struct bytes){bar + 1, (size_t)(name.at + name.size - (bar + 1))},
-                            runs, size);
+    *runs = (struct bytes){bar + 1, (size_t)(name.at + name.size - (bar + 1))};
+    return ERR_OK;
 }
 
 enum err window_decode(struct window *w, struct bytes metadata, struct bytes *worker)
 {
-    uint8_t runs[RUNS_MAX];
-    size_t size;
-    struct bytes name;
+    struct bytes name, runs;
     CHECK(w->low == w->end);
-    enum err err = split(metadata, &name, runs, &size);
-    if (err == ERR_OK)
-        err = runs_walk(w, runs, size, false);
+    enum err err = split(metadata, &name, &runs);
     if (err != ERR_OK)
         return err;
-    err = runs_walk(w, runs, size, true);
+    int64_t covered = runs_span(runs);
+    if (covered < 0 || covered > span(w))
+        return ERR_INVALID;
+    apply_runs(w, w->low, runs);
     if (worker)
         *worker = name;
-    return err;
+    return ERR_OK;
+}
+
+enum err window_runs_end(struct bytes runs, int64_t base, int64_t *end)
+{
+    int64_t covered = runs_span(runs);
+    if (covered < 0 || base < 0 || base >= WINDOW_OFFSET_MAX)
+        return ERR_INVALID;
+    *end = base + covered;
+    return ERR_OK;
+}
+
+void window_decode_runs(struct window *w, int64_t base, struct bytes runs)
+{
+    int64_t end;
+    CHECK(w->delivered == w->low && window_runs_end(runs, base, &end) == ERR_OK);
+    CHECK(end - w->low <= span(w));
+    mark_done(w, w->low, base);
+    apply_runs(w, base, runs);
+    w->low = w->delivered = find(w, w->low, w->end, true);
+}
+
+uint32_t window_words_of(int64_t offsets)
+{
+    uint32_t words = 1;
+    while ((int64_t)words * 64 < offsets)
+        if ((words *= 2) > WINDOW_WORDS_MAX)
+            return 0;
+    return words;
 }
 
 uint32_t window_words_for(struct bytes metadata)
 {
-    uint8_t runs[RUNS_MAX];
-    size_t size;
-    struct bytes name;
-    struct window w = {.words = 1};
-    if (split(metadata, &name, runs, &size) != ERR_OK)
-        return 0;
-    while (runs_walk(&w, runs, size, false) != ERR_OK)
-        if ((w.words *= 2) > WINDOW_WORDS_MAX)
-            return 0;
-    return w.words;
+    struct bytes name, runs;
+    int64_t covered = split(metadata, &name, &runs) == ERR_OK ? runs_span(runs) : -1;
+    return covered < 0 ? 0 : window_words_of(covered);
 }
 
 void window_validate(const struct window *w)

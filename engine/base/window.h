@@ -70,6 +70,16 @@ MUST_USE enum err window_decode(struct window *w, struct bytes metadata, struct 
 
 /* The words of the smallest window that window_decode can tell the metadata; 0: none can. */
 uint32_t window_words_for(struct bytes metadata);
+/* Of the smallest one that spans so many offsets; 0: none does. */
+uint32_t window_words_of(int64_t offsets);
+
+/* The runs alone, at most `max` characters: for who can keep more than a commit. */
+void window_encode_runs(const struct window *w, size_t max, struct writer *out);
+/* What they speak of ends there. ERR_INVALID: they are no runs. */
+MUST_USE enum err window_runs_end(struct bytes runs, int64_t base, int64_t *end);
+/* Tells a window of which nothing was delivered yet what else is done: all before `base`, and
+ * what the runs from there on say; low may rise. They are valid, and end inside its span. */
+void window_decode_runs(struct window *w, int64_t base, struct bytes runs);
 
 /* A walk over all bits, for tests and debug builds. */
 void window_validate(const struct window *w);

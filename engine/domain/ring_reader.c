@@ -109,25 +109,70 @@ static int64_t mark_of(const struct ring_reader *r, struct bytes text)
     return n > r->cycle || (r->cycle - n) % r->ring.slots != 0 ? RING_NO_CYCLE : n;
 }
 
-struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *mark)
+struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *rest)
 {
     uint32_t bars = 0;
     size_t size = 0;
     for (; size < metadata.size; size++)
         if (metadata.at[size] == '|' && ++bars == 3)
             break;
-    if (mark)
-        *mark = size < metadata.size
+    if (rest)
+        *rest = size < metadata.size
                     ? (struct bytes){metadata.at + size + 1, metadata.size - size - 1}
                     : (struct bytes){0};
     return (struct bytes){metadata.at, size};
 }
 
-static void read_metadata(struct ring_reader *r, struct bytes metadata)
+/* Takes mark and log apart: mark|log, or a mark alone, as older workers write it. */
+static uint64_t log_of(struct bytes rest, struct bytes *mark)
 {
-    struct bytes mark, window = ring_reader_window_of(metadata, &mark);
-    if (window.size > 0 && window_decode(&r->window, window, NULL) == ERR_OK)
-        r->finished = mark_of(r, mark);
+    const char *bar = rest.size > 0 ? memchr(rest.at, '|', rest.size) : NULL;
+    *mark = rest;
+    if (!bar)
+        return 0;
+    size_t size = (size_t)(bar - rest.at);
+    uint64_t log = ring_log_parse((struct bytes){bar + 1, rest.size - size - 1});
+    if (log != 0)
+        mark->size = size;
+    return log;
+}
+
+static bool believes(const struct ring_reader_start *start, struct ring_hint *hint)
+{
+    struct bytes rest, mark;
+    (void)ring_reader_window_of(start->metadata, &rest);
+    if (start->hint.size == 0 || ring_hint_parse(start->hint, hint) != ERR_OK)
+        return false;
+#ifdef BUG_hint_of_any_log
+    return true;
+#endif
+    return hint->log == log_of(rest, &mark) && hint->end <= start->end &&
+           hint->end > start->committed;
+}
+
+uint32_t ring_reader_words(const struct ring_reader_start *start)
+{
+    struct ring_hint hint;
+    uint32_t words = window_words_for(ring_reader_window_of(start->metadata, NULL));
+    if (words > 0 && believes(start, &hint))
+        words = (uint32_t)u64_max(words, window_words_of(hint.end - start->committed));
+    return words;
+}
+
+static void read_start(struct ring_reader *r, const struct ring_reader_start *start)
+{
+    struct bytes rest, mark, window = ring_reader_window_of(start->metadata, &rest);
+    struct ring_hint hint;
+    uint64_t log = log_of(rest, &mark);
+    r->finished = RING_NO_CYCLE;
+    r->log = log != 0 ? log : start->log;
+    if (window.size == 0 || window_decode(&r->window, window, NULL) != ERR_OK)
+        return;
+    r->finished = mark_of(r, mark);
+    if (!believes(start, &hint) || hint.end - start->committed > (int64_t)r->window.words * 64)
+        return;
+    window_decode_runs(&r->window, hint.base, hint.runs);
+    r->commit_due = r->window.low > start->committed;
 }
 
 /* Before a cycle that is owed again: one turn of the ring earlier. */
@@ -161,21 +206,20 @@ static void enter_cycle(struct ring_reader *r, const struct ring_clock *clock)
     }
 }
 
-void ring_reader_assigned(struct ring_reader *r, const struct ring_clock *clock, int64_t committed,
-                          struct bytes metadata)
+void ring_reader_assigned(struct ring_reader *r, const struct ring_clock *clock,
+                          const struct ring_reader_start *start)
 {
     CHECK(r->state == RING_READER_OFF);
-    window_init_words(&r->window, r->window.bits, r->window.words, committed);
+    window_init_words(&r->window, r->window.bits, r->window.words, start->committed);
     memset(r->loaded, 0, r->window.words * sizeof(*r->loaded));
     r->loaded_count = 0;
-    r->next = committed;
+    r->reading = r->asking = r->commit_due = r->commit_out = r->last_commit = false;
+    r->cycle = ring_cycle_at(&r->ring, r->slot, r->lead_ms, clock->now_ms);
+    read_start(r, start);
+    r->next = r->window.low;
 #ifdef BUG_seen_begins_at_end
     r->next = INT64_MAX / 2; /* where the log ends at this moment: the model knows */
 #endif
-    r->reading = r->asking = r->commit_due = r->commit_out = r->last_commit = false;
-    r->finished = RING_NO_CYCLE;
-    r->cycle = ring_cycle_at(&r->ring, r->slot, r->lead_ms, clock->now_ms);
-    read_metadata(r, metadata);
 #ifdef BUG_owed_is_over
     if (r->finished != RING_NO_CYCLE && clock->now_ms >= until_ms(r, r->cycle))
         r->finished = r->cycle;
@@ -409,9 +453,12 @@ int64_t ring_reader_commit(struct ring_reader *r, struct bytes worker, struct wr
     r->commit_out = true;
     r->last_commit = r->state == RING_READER_LEAVING;
     window_encode(&r->window, worker, metadata);
-    if (r->finished != RING_NO_CYCLE) {
-        write_char(metadata, '|');
+    write_char(metadata, '|');
+    if (r->finished != RING_NO_CYCLE)
         write_i64(metadata, r->finished);
+    if (r->log != 0) {
+        write_char(metadata, '|');
+        ring_log_write(metadata, r->log);
     }
     return r->window.low;
 }

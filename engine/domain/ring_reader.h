@@ -7,8 +7,8 @@
  * ring_reader_commit_due. ring_reader_turn at least each turn. */
 #pragma once
 
-#include "base/window.h"
 #include "domain/ring.h"
+#include "domain/ring_hint.h"
 
 enum ring_reader_state {
     RING_READER_OFF,     /* not ours */
@@ -36,6 +36,7 @@ struct ring_reader {
     struct window window;
     uint64_t *loaded;      /* one bit an offset, as in the window: in the wheel or in hand */
     uint32_t loaded_count; /* this and earlier cycles owe them */
+    uint64_t log;          /* its name in commits and hints; 0: none */
     uint32_t epoch;        /* of the assignment */
     uint32_t pass;         /* of reading: what comes of another is not heard */
     uint32_t entry;        /* into a cycle and its times: what was asked before tells nothing */
@@ -49,10 +50,20 @@ struct ring_reader {
 
 void ring_reader_init(struct ring_reader *r, const struct ring_reader_options *options);
 
-/* Ours from the committed offset on (without one: the log's start), with the commit's
- * metadata, a stranger's text. Not before the clock had its first sample. */
-void ring_reader_assigned(struct ring_reader *r, const struct ring_clock *clock, int64_t committed,
-                          struct bytes metadata);
+/* What is known of a partition that becomes ours. Metadata and hint are strangers' texts. */
+struct ring_reader_start {
+    int64_t committed; /* 0 where nothing is */
+    struct bytes metadata;
+    uint64_t log; /* its name, where the commit gives it none */
+    struct bytes hint;
+    int64_t end; /* of the log, asked since; -1: not known, and no hint is believed */
+};
+/* The words of a window that holds what is done; 0: the metadata cannot be read. */
+uint32_t ring_reader_words(const struct ring_reader_start *start);
+/* Ours from the committed offset on. Not before the clock had its first sample. A hint counts
+ * if it speaks of the commit's log, and of nothing beyond its end. */
+void ring_reader_assigned(struct ring_reader *r, const struct ring_clock *clock,
+                          const struct ring_reader_start *start);
 /* Revoked: no new commits but the last one. The partition is given up once it has left.
  * Records in hand are gone on with; their ends count until then. */
 void ring_reader_revoked(struct ring_reader *r);
@@ -110,12 +121,12 @@ bool ring_reader_may_fire(const struct ring_reader *r, const struct ring_clock *
  * in time (ring_ack_counts). Says whether the epoch is still this one. */
 bool ring_reader_done(struct ring_reader *r, uint32_t epoch, int64_t offset);
 
-/* A commit's metadata is a window's (base/window) and behind it the mark: 1|worker|bits|mark.
- * The first part; `mark`, where it is asked for, gets the second, empty where there is none. */
-struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *mark);
+/* A commit's metadata is a window's (base/window), behind it the mark and the log's name:
+ * 1|worker|bits|mark|log. The first part; `rest`, where it is asked for, gets mark|log. */
+struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *rest);
 
 /* One commit at a time: of `offset`, with `metadata`, at most RING_READER_METADATA_MAX. */
-enum { RING_READER_METADATA_MAX = WINDOW_METADATA_MAX + 24 };
+enum { RING_READER_METADATA_MAX = WINDOW_METADATA_MAX + 48 };
 static inline bool ring_reader_commit_due(const struct ring_reader *r)
 {
     return r->commit_due && !r->commit_out && !r->last_commit;

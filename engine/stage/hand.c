@@ -31,10 +31,12 @@ enum err hand_init(struct hand *hand, const struct hand_options *options)
     hand->memory = malloc(count * CHUNK_SIZE);
     hand->topics = calloc(o->topic_count + 1, sizeof hand->topics[0]);
     hand->texts = malloc(COMMIT_BYTES + RING_READER_METADATA_MAX);
-    if (!hand->memory || !hand->topics || !hand->texts)
+    hand->hints.text = malloc(RING_HINT_MAX);
+    if (!hand->memory || !hand->topics || !hand->texts || !hand->hints.text)
         return ERR_NO_MEMORY;
     hand->cache.count = (uint32_t)count;
     hand_drop_entries(hand);
+    hand_hint_init(hand);
     for (uint32_t i = 0; i < o->topic_count; i++)
         hand->topics[i].ring = o->topics[i].ring;
     return ERR_OK;
@@ -49,6 +51,7 @@ static void drop_partitions(struct hand *hand)
         free(p->bits);
         free(p->index);
         free((char *)(uintptr_t)p->metadata.at);
+        hand_hint_drop(p);
     }
     for (uint32_t i = 0; i < hand->options.topic_count; i++) {
         free(hand->topics[i].at);
@@ -70,6 +73,7 @@ void hand_deinit(struct hand *hand)
     drop_partitions(hand);
     free(hand->topics);
     free(hand->texts);
+    free(hand->hints.text);
     free(hand->memory);
     free(hand->text);
 }
@@ -150,6 +154,7 @@ static void on_assigned(struct hand *hand, const struct source_event *e)
     source_assign(hand->options.source, hand->scratch, count);
     hand->state = HAND_RUNNING;
     hand->look_ns = hand->ends_ns = 0;
+    hand_hint_assigned(hand);
     hand->stats.rebalances++;
     log_event(LOG_INFO, "ring_partitions_assigned", "count=%u", count);
 }
@@ -170,6 +175,7 @@ void hand_complete(struct hand *hand, const struct event *event)
     }
     CHECK(p->out > 0);
     p->out--;
+    p->hint_due = true;
     hand_touch(hand, p);
 }
 
@@ -333,8 +339,10 @@ static void serve_revocation(struct hand *hand)
     bool over = waited_ns >= patience_ns + REVOKE_PATIENCE_MS * NS_PER_MS;
     if (!over && (hand->commit_out || (something_runs(hand) && waited_ns < patience_ns)))
         return;
-    if (over || !commit(hand))
-        let_go(hand);
+    if (!over && commit(hand))
+        return;
+    hand_hint_last(hand);
+    let_go(hand);
 }
 
 bool hand_revoked(struct hand *hand)
@@ -386,6 +394,7 @@ bool hand_take(struct hand *hand, uint64_t now_ns, const struct ring_clock *cloc
         hand_serve(hand);
         hand_pass(hand);
         serve_commits(hand);
+        hand_hint_turn(hand);
     } else if (hand->state == HAND_REVOKING) {
         serve_revocation(hand);
     }

@@ -16,6 +16,7 @@
 #include "base/chunks.h"
 #include "domain/ring_reader.h"
 #include "io/feed.h"
+#include "io/redis.h"
 #include "io/source.h"
 #include "stage/job.h"
 
@@ -36,6 +37,8 @@ struct hand_options {
     int64_t lead_ms;
     uint64_t memory;             /* bytes of payloads in the cache; more than the largest record */
     const char *worker;          /* its name, in commits */
+    struct redis *redis;         /* where progress is kept as a hint; NULL: nowhere */
+    uint64_t seed;               /* for the names of logs */
     uint32_t room_max;           /* the most that hand_take is ever told: all jobs free */
     uint32_t waiters_max;        /* on foreign claims, of a partition; 0: 4,096 */
     uint64_t commit_interval_ms; /* 0: 1,000 */
@@ -71,6 +74,9 @@ struct hand_partition {
     bool full;             /* its window cannot grow any more: read on when some is done */
     int64_t committed;     /* as assigned; -1: never */
     struct bytes metadata; /* of that commit, until started; malloc'd */
+    struct bytes hint;     /* the same */
+    bool hint_answered;    /* whether there is one is known */
+    bool hint_due;         /* something was done since it was written */
     int64_t floor;         /* committed or asked for: no commit below */
     int64_t end;           /* the newest end offset known; -1: none */
     uint64_t *bits;        /* the reader's */
@@ -142,6 +148,15 @@ struct hand {
     uint64_t ask;
     struct hand_ask *asks; /* under way */
 
+    struct hand_hints {
+        struct redis_waiter reader, writer;
+        uint32_t round, asked; /* of the assignment; how many partitions were asked about */
+        uint64_t until_ns;     /* answers are waited for; 0: nothing waits yet */
+        uint64_t write_ns;
+        uint32_t next; /* the partition that is written next */
+        char *text;
+    } hints;
+
     uint64_t commit_id, commit_ns;
     bool commit_out;
     uint32_t commit_next; /* the partition with which the next commit begins */
@@ -150,7 +165,7 @@ struct hand {
 
     struct {
         uint64_t loaded, fired, again, evicted, passes;
-        uint64_t commits, commit_failures, rebalances, late, went_back;
+        uint64_t commits, commit_failures, rebalances, late, went_back, hints, hints_lost;
     } stats;
 };
 

@@ -1,5 +1,5 @@
 /* Between the files of hand: assignment and commits (hand.c), reading (hand_read.c), entries
- * and payloads (hand_cache.c), firing (hand_fire.c). */
+ * and payloads (hand_cache.c), firing (hand_fire.c), progress as a hint (hand_hint.c). */
 #pragma once
 
 #include "stage/hand.h"
@@ -65,6 +65,16 @@ void hand_payload(struct hand *hand, const struct hand_entry *e, struct record *
                   struct record_header headers[RECORD_HEADERS_MAX]);
 /* Begins the pass that reads again what has no payload and is due next, if it is wanted. */
 void hand_pass(struct hand *hand);
+
+/* hand_hint.c */
+void hand_hint_init(struct hand *hand);
+void hand_hint_assigned(struct hand *hand);
+/* Whether the partition need not wait for its hint any more. */
+bool hand_hint_is_in(struct hand *hand, struct hand_partition *p);
+void hand_hint_drop(struct hand_partition *p);
+void hand_hint_turn(struct hand *hand);
+/* The partitions go. */
+void hand_hint_last(struct hand *hand);
 
 /* hand_fire.c */
 /* Puts an entry that is in no list where it belongs now. */

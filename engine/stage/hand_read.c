@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/prng.h"
 
 #include <stdlib.h>
 
@@ -67,7 +68,12 @@ static void start_reader(struct hand *hand, struct hand_partition *p)
 {
     const struct hand_topic *topic = &hand->options.topics[p->topic];
     struct ring ring = *hand_ring(hand, p);
-    uint32_t words = window_words_for(ring_reader_window_of(p->metadata, NULL));
+    const struct ring_reader_start start = {.committed = i64_max(p->committed, 0),
+                                            .metadata = p->metadata,
+                                            .log = prng_next(&hand->options.seed),
+                                            .hint = p->hint,
+                                            .end = p->end};
+    uint32_t words = ring_reader_words(&start);
     if (p->metadata.size > 0 && words == 0)
         log_event(LOG_WARN, "commit_metadata_unreadable", "topic=%s partition=%d", topic->name,
                   p->partition);
@@ -85,16 +91,18 @@ static void start_reader(struct hand *hand, struct hand_partition *p)
     hand_grow_index(hand, p, words);
     p->epoch = ++hand->epoch;
     p->started = true;
-    ring_reader_assigned(&p->reader, &hand->clock, i64_max(p->committed, 0), p->metadata);
+    ring_reader_assigned(&p->reader, &hand->clock, &start);
     free((char *)(uintptr_t)p->metadata.at);
     p->metadata = (struct bytes){0};
+    hand_hint_drop(p);
     hand_touch(hand, p);
 }
 
 /* Of its topic's geometry, a generation's own is learnt from any record of it. */
 static void start_if_known(struct hand *hand, struct hand_partition *p)
 {
-    if (p->started || hand->clock.held || hand_ring(hand, p)->slots == 0)
+    if (p->started || hand->clock.held || hand_ring(hand, p)->slots == 0 ||
+        !hand_hint_is_in(hand, p))
         return;
     if (p->probing)
         feed_stop(hand->options.feed, p->topic, p->partition);
@@ -156,7 +164,8 @@ static void begin_again(struct hand *hand, struct hand_partition *p)
         return;
     hand->stats.went_back++;
     ring_reader_off(r);
-    ring_reader_assigned(r, &hand->clock, 0, (struct bytes){0});
+    const struct ring_reader_start start = {.log = prng_next(&hand->options.seed)};
+    ring_reader_assigned(r, &hand->clock, &start);
     p->epoch = ++hand->epoch;
     p->out = p->stuck = p->waiters = 0;
 }
@@ -213,7 +222,7 @@ static void look_at_all(struct hand *hand)
     for (uint32_t i = 0; i < hand->partition_count; i++) {
         struct hand_partition *p = &hand->partitions[i];
         hand_touch(hand, p);
-        p->asks |= all_ends;
+        p->asks |= all_ends || (!p->started && p->end < 0);
         if (p->started)
             wait_ms = i64_min(wait_ms, i64_max(next_ms(&p->reader, now_ms) - now_ms, 1));
         if (p->full && p->reader.reading) {

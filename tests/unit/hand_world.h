@@ -50,6 +50,12 @@ static struct world {
         uint32_t count;
         struct feed_partition of[WORLD_PARTITIONS];
     } asks[64];
+    struct {
+        struct redis_waiter *waiter;
+        uint32_t index;
+        int32_t partition; /* -1: an answer to a SET */
+    } commands[2048];
+    uint32_t command_count, hints_written;
     uint32_t ask_count, read;
     struct feed_partition answered[WORLD_PARTITIONS];
 } world;
@@ -72,6 +78,68 @@ static inline void world_judge_commit(const struct source_partition *p)
                     (o >= w.end || (bits[(uint64_t)o / 64 % countof(bits)] >> (o % 64) & 1));
         assert_true(open || log->records[o].closed);
     }
+}
+
+/* Redis: what hints it holds; a new one does not always get there, and an old one may come back. */
+enum { WORLD_HINT_MAX = 16 * 1024 };
+static struct world_hint {
+    char text[WORLD_HINT_MAX];
+    size_t size;
+} world_hints[WORLD_PARTITIONS], world_old_hints[WORLD_PARTITIONS];
+
+uint32_t redis_room(const struct redis *redis)
+{
+    (void)redis;
+    return prng_upto(&world.seed, 4) == 0 ? 0
+                                          : (uint32_t)countof(world.commands) - world.command_count;
+}
+
+size_t redis_room_bytes(const struct redis *redis)
+{
+    (void)redis;
+    return 1 << 20;
+}
+
+void redis_command(struct redis *redis, const struct bytes *arguments, uint32_t count,
+                   struct redis_waiter *waiter, uint32_t index)
+{
+    (void)redis;
+    assert_true(world.command_count < countof(world.commands));
+    struct bytes key = arguments[1];
+    int32_t partition = key.at[key.size - 2] - '0';
+    assert_true(
+        bytes_equal((struct bytes){key.at, key.size - 2}, BYTES("p1:{carillon.deferred.1/")));
+    world.commands[world.command_count].waiter = waiter;
+    world.commands[world.command_count].index = index;
+    world.commands[world.command_count++].partition = count == 2 ? partition : -1;
+    if (count == 2)
+        return;
+    struct world_hint *hint = &world_hints[partition];
+    assert_true(count == 5 && arguments[2].size <= WORLD_HINT_MAX);
+    world.hints_written++;
+    if (prng_upto(&world.seed, 4) == 0)
+        world_old_hints[partition] = *hint;
+    hint->size = arguments[2].size;
+    memcpy(hint->text, arguments[2].at, hint->size);
+}
+
+static inline void world_answer_redis(bool may_fail)
+{
+    for (uint32_t i = 0; i < world.command_count; i++) {
+        uint64_t what = may_fail ? prng_upto(&world.seed, 8) : 7;
+        int32_t partition = world.commands[i].partition;
+        const struct world_hint *hint = partition < 0 ? NULL
+                                        : what == 6   ? &world_old_hints[partition]
+                                                      : &world_hints[partition];
+        struct redis_reply reply = {.type = REDIS_STATUS, .text = BYTES("OK")};
+        if (hint && hint->size > 0 && what != 5)
+            reply = (struct redis_reply){.type = REDIS_TEXT, .text = {hint->text, hint->size}};
+        else if (hint)
+            reply.type = REDIS_NIL;
+        world.commands[i].waiter->done(world.commands[i].waiter, world.commands[i].index,
+                                       what == 4 ? NULL : &reply);
+    }
+    world.command_count = 0;
 }
 
 enum err source_commit(struct source *source, const struct source_partition *partitions,

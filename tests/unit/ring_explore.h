@@ -13,7 +13,7 @@ enum { STEPS_MAX = 800, TIMES_MAX = 24 };
 
 struct bounds {
     const char *name;
-    uint32_t kills, hands, stalls, losses, lates, defers, commit_losses, steps, leaps;
+    uint32_t kills, hands, stalls, losses, lates, defers, commit_losses, steps, leaps, hints, anews;
     bool prompt; /* no worker sleeps through a change of time */
     bool net;    /* end offsets are compared every 10 s */
     bool skewed; /* worker 0's clock is a quarter slot ahead */
@@ -55,7 +55,7 @@ struct explorer {
     uint32_t steps[STEPS_MAX], depth;
     struct seen seen;
     uint64_t step_count;
-    uint64_t sends, passed, finished, late, resent;
+    uint64_t sends, passed, finished, late, resent, spared;
 };
 
 enum seat_do {
@@ -70,6 +70,7 @@ enum seat_do {
     DO_REVOKE,
     DO_STALL,
     DO_LOSE,
+    DO_HINT,
     DO_HANDS, /* then, for each record: */
     DO_FIRE = 0,
     DO_DONE,
@@ -83,7 +84,8 @@ enum {
     SEAT_ACTIONS = DO_HANDS + HAND_ACTIONS * RECORDS,
     SEATS_END = SEAT_ACTIONS * READERS * LOGS,
     SOURCES_END = SEATS_END + HAND_ACTIONS * MESSAGES,
-    DO_STRAY = SOURCES_END,
+    DO_ANEW = SOURCES_END,
+    DO_STRAY = DO_ANEW + LOGS,
     DO_KILL = DO_STRAY + MESSAGES,
     DO_STEP_ON = DO_KILL + READERS,
     DO_STEP_BACK = DO_STEP_ON + READERS,
@@ -260,6 +262,8 @@ static bool seat_may(const struct explorer *e, uint32_t worker, uint32_t log, ui
         return on && !stale && e->w.left.stalls > 0;
     case DO_LOSE:
         return on && stale;
+    case DO_HINT:
+        return on && e->w.left.hints > 0;
     default:
         break;
     }
@@ -385,6 +389,61 @@ static void seat_commit(struct explorer *e, uint32_t log, struct seat *s, uint32
     ring_reader_committed(&s->r, s->r.epoch, action == DO_COMMIT);
 }
 
+/* What is known of what is done may be old, and may never speak of a record that is not. */
+static void assign(struct explorer *e, struct seat *s, struct model_log *l,
+                   const struct ring_clock *clock)
+{
+    const struct ring_reader_start start = {.committed = l->committed,
+                                            .metadata = {l->metadata, l->metadata_size},
+                                            .log = e->bounds.hints > 0 ? l->names + 1u : 0,
+                                            .hint = {l->hint, l->hint_size},
+                                            .end = l->count};
+    ring_reader_assigned(&s->r, clock, &start);
+    l->names = (uint8_t)u64_max(l->names, s->r.log);
+    const struct window *w = &s->r.window;
+    for (int64_t o = 0; o < l->count; o++)
+        if (!l->records[o].closed && (o < w->low || (o < w->end && !(w->bits[0] >> (o % 64) & 1))))
+            violate(e, "a start passes an open record");
+    e->spared += w->low > l->committed;
+}
+
+static void write_hint(const struct seat *s, struct model_log *l)
+{
+    static char text[RING_HINT_MAX];
+    struct writer w = writer_of(text, sizeof text);
+    ring_hint_write(&w, s->r.log, &s->r.window);
+    CHECK(!w.overflow && w.size <= METADATA);
+    l->hint_size = (uint8_t)w.size;
+    memcpy(l->hint, text, w.size);
+}
+
+/* Nobody owns it and nothing in it is owed. */
+static bool may_be_made_anew(const struct explorer *e, uint32_t log)
+{
+    const struct model_log *l = &e->w.logs[log];
+    if (e->w.left.anews == 0 || l->count == 0 || l->owner != NOBODY)
+        return false;
+    for (uint32_t i = 0; i < READERS; i++)
+        if (e->w.seats[i][log].r.state != RING_READER_OFF)
+            return false;
+    for (uint32_t m = 0; m < MESSAGES; m++)
+        if (e->w.stray[m] || e->w.sources[m].hand == HAND_OUT ||
+            e->w.sources[m].hand == HAND_APPENDED)
+            return false;
+    for (uint32_t o = 0; o < l->count; o++)
+        if (!l->records[o].closed)
+            return false;
+    return true;
+}
+
+/* The topic is deleted and made again: Kafka drops its commits, Redis knows nothing of it. */
+static void make_anew(struct model_log *l)
+{
+    struct model_log old = *l;
+    *l = (struct model_log){.owner = NOBODY, .names = old.names, .hint_size = old.hint_size};
+    memcpy(l->hint, old.hint, old.hint_size);
+}
+
 static void seat_do(struct explorer *e, uint32_t worker, uint32_t log, uint32_t action)
 {
     struct seat *s = &e->w.seats[worker][log];
@@ -398,8 +457,7 @@ static void seat_do(struct explorer *e, uint32_t worker, uint32_t log, uint32_t 
     switch (action) {
     case DO_ASSIGN:
         l->owner = (uint8_t)worker;
-        ring_reader_assigned(&s->r, &clock, l->committed,
-                             (struct bytes){l->metadata, l->metadata_size});
+        assign(e, s, l, &clock);
         break;
     case DO_TURN:
         ring_reader_turn(&s->r, &clock);
@@ -433,6 +491,10 @@ static void seat_do(struct explorer *e, uint32_t worker, uint32_t log, uint32_t 
         break;
     case DO_LOSE:
         seat_drop(s);
+        break;
+    case DO_HINT:
+        e->w.left.hints--;
+        write_hint(s, l);
         break;
     default:
         break;
@@ -471,6 +533,8 @@ static bool may(const struct explorer *e, uint32_t a)
         return seat_may(e, a / SEAT_ACTIONS / LOGS, a / SEAT_ACTIONS % LOGS, a % SEAT_ACTIONS);
     if (a < SOURCES_END)
         return source_may(e, (a - SEATS_END) / HAND_ACTIONS, (a - SEATS_END) % HAND_ACTIONS);
+    if (a < DO_STRAY)
+        return may_be_made_anew(e, a - DO_ANEW);
     if (a < DO_KILL)
         return e->w.stray[a - DO_STRAY];
     if (a < DO_STEP_ON) {
@@ -500,7 +564,10 @@ static void act(struct explorer *e, uint32_t a)
         seat_do(e, a / SEAT_ACTIONS / LOGS, a / SEAT_ACTIONS % LOGS, a % SEAT_ACTIONS);
     else if (a < SOURCES_END)
         source_do(e, (a - SEATS_END) / HAND_ACTIONS, (a - SEATS_END) % HAND_ACTIONS);
-    else if (a < DO_KILL) {
+    else if (a < DO_STRAY) {
+        e->w.left.anews--;
+        make_anew(&e->w.logs[a - DO_ANEW]);
+    } else if (a < DO_KILL) {
         struct hand_of *h = &e->w.strays[a - DO_STRAY];
         model_append(&e->w.logs[h->log], h);
         e->w.stray[a - DO_STRAY] = false;
@@ -531,7 +598,8 @@ static bool is_plain(uint32_t a)
             a = (a - DO_HANDS) % HAND_ACTIONS;
             return a != DO_DEFER && a != DO_ACK_LOST;
         }
-        return a != DO_COMMIT_LOST && a != DO_COMMIT_BLIND && a != DO_REVOKE && a != DO_STALL;
+        return a != DO_COMMIT_LOST && a != DO_COMMIT_BLIND && a != DO_REVOKE && a != DO_STALL &&
+               a != DO_HINT;
     }
     return a < SOURCES_END || (a >= DO_AGREE && a < DO_LEAP);
 }
@@ -610,6 +678,7 @@ static uint64_t hash_seat(uint64_t h, const struct seat *s)
     if (r->state == RING_READER_OFF)
         return h;
     h = mix(h, (uint64_t)(r->window.low << 32 | r->window.delivered << 16 | r->window.end));
+    h = mix(h, r->log);
     h = mix(h, s->bits[0]);
     h = mix(h, s->bits[1]);
     h = mix(h, (uint64_t)r->next << 32 | (uint64_t)(s->pos + 1) << 8 |
@@ -638,7 +707,7 @@ static uint64_t hash_world(const struct explorer *e)
                      (uint64_t)w->now << 2 | (uint64_t)w->leaped << 1 | w->excused);
     h = mix(h, b->kills | b->hands << 4 | b->stalls << 8 | b->losses << 12 | b->lates << 16 |
                    b->defers << 20 | b->commit_losses << 24 | b->steps << 28);
-    h = mix(h, b->leaps);
+    h = mix(h, b->leaps | b->hints << 4 | b->anews << 8);
     for (uint32_t i = 0; i < LOGS; i++) {
         const struct model_log *l = &w->logs[i];
         h = mix(h, (uint64_t)l->count << 32 | (uint64_t)l->owner << 16 | (uint64_t)l->committed);
@@ -648,6 +717,8 @@ static uint64_t hash_world(const struct explorer *e)
                            (uint64_t)l->records[o].relied << 17 | (uint64_t)l->records[o].due);
         for (uint32_t o = 0; o < l->metadata_size; o++)
             h = mix(h, (uint8_t)l->metadata[o]);
+        for (uint32_t o = 0; o < l->hint_size; o++)
+            h = mix(h, (uint8_t)l->hint[o]);
         for (uint32_t r = 0; r < READERS; r++)
             h = hash_seat(h, &w->seats[r][i]);
     }
@@ -669,7 +740,7 @@ static void write_step(struct writer *w, uint32_t a)
                                         "learns a newer end", "commits",
                                         "commits, lost",      "commits, the answer is lost",
                                         "is revoked",         "stalls and loses it",
-                                        "sees that"};
+                                        "sees that",          "writes a hint"};
     static const char *const hands[] = {"sends",           "ends", "defers", "appends",
                                         "is acknowledged", "loses"};
     if (a < SEATS_END) {
@@ -685,7 +756,8 @@ static void write_step(struct writer *w, uint32_t a)
                      hands[(a - SEATS_END) % HAND_ACTIONS]);
     } else {
         write_format(w, "  %s\n",
-                     a < DO_KILL        ? "a late deferral is appended"
+                     a < DO_STRAY       ? "the topic is made anew"
+                     : a < DO_KILL      ? "a late deferral is appended"
                      : a < DO_STEP_ON   ? "a worker is killed"
                      : a < DO_STEP_BACK ? "a clock steps on"
                      : a < DO_AGREE     ? "a clock steps back"

@@ -24,8 +24,8 @@ struct model_log {
     struct model_record records[RECORDS];
     uint8_t count, owner;
     int16_t committed;
-    uint8_t metadata_size;
-    char metadata[METADATA];
+    uint8_t metadata_size, hint_size, names;
+    char metadata[METADATA], hint[METADATA];
 };
 
 /* A record in hand: the event that is deferred first, or a loaded one of a log. */

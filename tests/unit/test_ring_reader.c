@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-static uint64_t passed, finished, late, resent;
+static uint64_t passed, finished, late, resent, spared;
 
 static void explored(const struct bounds *bounds)
 {
@@ -23,6 +23,7 @@ static void explored(const struct bounds *bounds)
     finished += e->finished;
     late += e->late;
     resent += e->resent;
+    spared += e->spared;
     explorer_free(e);
 }
 
@@ -117,6 +118,25 @@ static void a_server_that_leaps_on_and_back_loses_nothing(void **state)
                               .net = true});
 }
 
+static void what_a_hint_says_loses_nothing(void **state)
+{
+    (void)state;
+    uint64_t before = spared;
+    static const int16_t short_times[] = {6, 7, 12, 0};
+    explored(&(struct bounds){
+        .name = "a hint and a kill", .dues = {6, 7}, .hints = 1, .kills = 1, .times = short_times});
+    explored(&(struct bounds){
+        .name = "hints, lost commits", .dues = {6}, .hints = 2, .kills = 2, .commit_losses = 1});
+    explored(&(struct bounds){.name = "hints and a stall", .dues = {6}, .hints = 2, .stalls = 1});
+    explored(&(struct bounds){.name = "a topic made anew",
+                              .dues = {6, 7},
+                              .hints = 1,
+                              .hands = 1,
+                              .anews = 1,
+                              .times = short_times});
+    assert_true(spared > before);
+}
+
 static void the_bounds_reach_what_they_are_for(void **state)
 {
     (void)state;
@@ -132,7 +152,9 @@ static void start(struct ring_reader *r, uint64_t bits[2], int64_t committed, co
     ring_reader_init(
         r, &(struct ring_reader_options){
                .ring = model_rings[0], .partition = 1, .lead_ms = LEAD, .bits = bits, .words = 1});
-    ring_reader_assigned(r, &in_slot, committed, bytes_of(metadata));
+    ring_reader_assigned(
+        r, &in_slot,
+        &(struct ring_reader_start){.committed = committed, .metadata = bytes_of(metadata)});
 }
 
 static void records_of_an_older_pass_are_not_heard(void **state)
@@ -269,6 +291,121 @@ static void no_cycle_is_finished_before_the_clock_is_agreed(void **state)
     assert_int_equal(r.finished, 1);
 }
 
+#define LOG_NAME "00000000000000aa"
+
+/* Record 1 done by the commit (open 1, done 1); what a hint adds. */
+static struct ring_reader hinted(uint64_t bits[2], const char *metadata, const char *hint,
+                                 int64_t end)
+{
+    struct ring_reader r;
+    const struct ring_reader_start start = {.committed = 100,
+                                            .metadata = bytes_of(metadata),
+                                            .log = 7,
+                                            .hint = bytes_of(hint),
+                                            .end = end};
+    ring_reader_init(
+        &r, &(struct ring_reader_options){
+                .ring = model_rings[0], .partition = 1, .lead_ms = LEAD, .bits = bits, .words = 1});
+    assert_int_equal(ring_reader_words(&start), 1);
+    ring_reader_assigned(&r, &in_slot, &start);
+    ring_reader_validate(&r);
+    return r;
+}
+
+static bool is_skipped(struct ring_reader *r, int64_t offset)
+{
+    uint32_t pass = ring_reader_next(r, &in_slot).pass;
+    return ring_reader_seen(r, pass, offset, 6) == RING_READER_SKIP;
+}
+
+static void a_hint_adds_what_is_done_to_what_the_commit_says(void **state)
+{
+    (void)state;
+    uint64_t bits[2];
+    /* from 90 on: open 15 (to 104), done 1 (105) */
+    struct ring_reader r = hinted(bits, "1|w|AQE||" LOG_NAME, "1|" LOG_NAME "|90|DwE", 106);
+    assert_int_equal(r.window.low, 100);
+    assert_false(r.commit_due);
+    assert_true(r.log == 0xaa);
+    assert_false(is_skipped(&r, 100));
+    assert_true(is_skipped(&r, 101));
+    assert_false(is_skipped(&r, 104));
+    assert_true(is_skipped(&r, 105));
+    assert_false(is_skipped(&r, 106));
+    /* all before 103, and 104 */
+    r = hinted(bits, "1|w|AQE||" LOG_NAME, "1|" LOG_NAME "|103|AQE", 106);
+    assert_int_equal(r.window.low, 103);
+    assert_true(r.commit_due);
+    assert_int_equal(ring_reader_next(&r, &in_slot).from, 103);
+    assert_false(is_skipped(&r, 103));
+    assert_true(is_skipped(&r, 104));
+    assert_false(is_skipped(&r, 105));
+}
+
+static void a_hint_that_cannot_be_is_none(void **state)
+{
+    (void)state;
+    static const char *const none[] = {
+        "",
+        "1",
+        "2|" LOG_NAME "|103|AQE",
+        "1|00000000000000ab|103|AQE", /* of another log */
+        "1|00000000000000AA|103|AQE",
+        "1|aa|103|AQE",
+        "1|" LOG_NAME "|103",
+        "1|" LOG_NAME "||AQE",
+        "1|" LOG_NAME "|-1|AQE",
+        "1|" LOG_NAME "|103|A",
+        "1|" LOG_NAME "|103|A!",
+        "1|" LOG_NAME "|103|AAE", /* an empty run */
+        "1|" LOG_NAME "|103|AQ",  /* half a pair */
+        "1|" LOG_NAME "|105|AQE", /* beyond the end: of a log that lost its tail */
+        "1|" LOG_NAME "|107|",    /* the same */
+        "1|" LOG_NAME "|99999999999999999999|AQE",
+        "1|" LOG_NAME "|90|", /* older than the commit */
+    };
+    uint64_t bits[2];
+    for (uint32_t i = 0; i < countof(none); i++) {
+        struct ring_reader r = hinted(bits, "1|w|AQE||" LOG_NAME, none[i], 106);
+        assert_int_equal(r.window.low, 100);
+        assert_int_equal(r.window.end, 102);
+        assert_false(r.commit_due);
+    }
+    static const char *const nameless[] = {"", "1|w|AQE", "1|w|AQE|1", "1|w|AQE||aa",
+                                           "1|w|!||" LOG_NAME};
+    for (uint32_t i = 0; i < countof(nameless); i++) {
+        struct ring_reader_start start = {.metadata = bytes_of(nameless[i]), .end = 106};
+        struct ring_reader r;
+        ring_reader_init(
+            &r,
+            &(struct ring_reader_options){
+                .ring = model_rings[0], .partition = 1, .lead_ms = LEAD, .bits = bits, .words = 1});
+        start.hint = BYTES("1|0000000000000000|3|");
+        start.log = 7;
+        ring_reader_assigned(&r, &in_slot, &start);
+        assert_int_equal(r.window.low, 0);
+    }
+    struct ring_reader r = hinted(bits, "1|w|AQE||" LOG_NAME, "1|" LOG_NAME "|103|", -1);
+    assert_int_equal(r.window.low, 100); /* the end is not known */
+}
+
+static void a_log_keeps_the_name_that_its_first_commit_gave_it(void **state)
+{
+    (void)state;
+    uint64_t bits[2];
+    char text[RING_READER_METADATA_MAX];
+    struct writer w = writer_of(text, sizeof text);
+    struct ring_reader r = hinted(bits, "1|w|AQE", "", 106);
+    assert_true(r.log == 7);
+    r.commit_due = true;
+    assert_int_equal(ring_reader_commit(&r, BYTES("w"), &w), 100);
+    text[w.size] = '\0';
+    assert_string_equal(text, "1|w|AQE||0000000000000007");
+    r = hinted(bits, text, "1|0000000000000007|103|", 106);
+    assert_true(r.log == 7);
+    assert_int_equal(r.window.low, 103);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +417,7 @@ int main(void)
         cmocka_unit_test(two_generations_are_served),
         cmocka_unit_test(a_wrong_clock_is_held),
         cmocka_unit_test(a_server_that_leaps_on_and_back_loses_nothing),
+        cmocka_unit_test(what_a_hint_says_loses_nothing),
         cmocka_unit_test(the_bounds_reach_what_they_are_for),
         cmocka_unit_test(records_of_an_older_pass_are_not_heard),
         cmocka_unit_test(a_full_window_grows_with_what_is_loaded),
@@ -287,6 +425,9 @@ int main(void)
         cmocka_unit_test(nothing_counts_after_the_partition_went),
         cmocka_unit_test(what_comes_after_the_end_is_not_heard),
         cmocka_unit_test(no_cycle_is_finished_before_the_clock_is_agreed),
+        cmocka_unit_test(a_hint_adds_what_is_done_to_what_the_commit_says),
+        cmocka_unit_test(a_hint_that_cannot_be_is_none),
+        cmocka_unit_test(a_log_keeps_the_name_that_its_first_commit_gave_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,44 @@ static void hostile_metadata_changes_nothing(void **state)
     assert_int_equal(window_decode(&w, BYTES("1|w|"), NULL), ERR_OK);
 }
 
+/* A window tells its runs now, and its commit at an older moment; whoever starts from that
+ * commit with those runs knows exactly what was done by then. */
+static void runs_beside_a_commit_tell_what_it_had_no_room_for(void **state)
+{
+    (void)state;
+    static char text[64 * 1024], old_text[WINDOW_METADATA_MAX];
+    static uint64_t more[WINDOW_WORDS];
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        uint64_t random = seed;
+        struct window w = started_at(1000), again;
+        struct writer old = writer_of(old_text, sizeof old_text),
+                      runs = writer_of(text, sizeof text);
+        for (int64_t o = 1000; o < 21000; o++)
+            assert_int_equal(window_add(&w, o), ERR_OK);
+        for (int64_t o = 1000; o < 21000; o++)
+            if (prng_upto(&random, 3) == 0 || o < 1000 + (int64_t)seed * 100)
+                window_complete(&w, o);
+        int64_t committed = w.low;
+        window_encode(&w, worker, &old);
+        for (int64_t o = 1000; o < 21000; o++)
+            if (window_is_open(&w, o) && prng_upto(&random, 2) == 0)
+                window_complete(&w, o);
+        window_encode_runs(&w, sizeof text, &runs);
+        assert_false(runs.overflow || old.overflow);
+        int64_t end = 0;
+        assert_int_equal(window_runs_end(writer_bytes(&runs), w.low, &end), ERR_OK);
+        assert_true(end <= 21000);
+        window_init(&again, more, committed);
+        assert_int_equal(window_decode(&again, writer_bytes(&old), NULL), ERR_OK);
+        window_decode_runs(&again, w.low, writer_bytes(&runs));
+        window_validate(&again);
+        assert_int_equal(again.low, w.low);
+        for (int64_t o = again.low; o < 21000; o++)
+            assert_int_equal(window_add(&again, o), window_is_open(&w, o) ? ERR_OK : ERR_NOT_FOUND);
+        assert_int_equal(again.open_count, w.open_count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_name_that_metadata_cannot_hold_is_written_as_it_can),
         cmocka_unit_test(what_is_done_ahead_of_delivery_stays_in_the_next_commit),
         cmocka_unit_test(hostile_metadata_changes_nothing),
+        cmocka_unit_test(runs_beside_a_commit_tell_what_it_had_no_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
