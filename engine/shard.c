@@ -67,11 +67,10 @@ static void judge_again(struct shard *s, struct list *again, struct list *judged
 static void complete(struct shard *s, struct event *event)
 {
     tenants_let_go(&s->tenants, event);
-    if (event->from_ring)
-        event->abandoned ? hand_abandon(&s->hand, event) : hand_complete(&s->hand, event);
-    else
-        event->abandoned ? consume_abandon(&s->consume, event)
-                         : consume_complete(&s->consume, event);
+    if (event->abandoned && !event->completed)
+        event->from_ring ? hand_abandon(&s->hand, event) : consume_abandon(&s->consume, event);
+    else if (!event->completed)
+        shard_complete_offset(s, event);
     event_close(&s->jobs, event);
 }
 
@@ -103,8 +102,12 @@ static void close_all(struct shard *s, struct list *closed)
         struct event *event = job->event;
         count_foreign(s, job, false);
         admit_closing(&s->admit, job);
+        if (job->stand_in != STAND_IN_NONE)
+            settle_forget_stand_in(&s->settle, job);
         if (job_close(&s->jobs, job))
             complete(s, event);
+        else
+            shard_complete_if_stands(s, event);
     }
 }
 
@@ -165,6 +168,7 @@ static void set_aside(struct shard *s, struct schedule_out *out)
 {
     list_move(&out->refused, &s->refused);
     claims_release_put(&s->claims, s->now_ns, &out->release);
+    settle_replaced(&s->settle, &out->replaced);
     settle_defer(&s->settle, &out->later, s->now.ms);
     CHECK(out->due.count + out->again.count == 0);
 }
@@ -239,6 +243,7 @@ static void turn_end(struct shard *s)
     claims_settle_take(&s->claims, s->now_ns, &settled);
     settle_put(&s->settle, &settled, s->now.ms);
     settle_take(&s->settle, s->now.ms, &closed, &back);
+    shard_stand_in(s);
     drop_revoked(&back, &dropped);
     close_dropped(s, &dropped);
     schedule_put(&s->schedule, &back, &out);

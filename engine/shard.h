@@ -83,9 +83,10 @@ struct shard {
     struct list refused;    /* jobs that wait to be asked for: the gate is shut */
     uint64_t now_ns;
     struct judge_now now;
-    uint64_t gauges_ns; /* when gauges are written next */
-    bool more;          /* records wait: no sleep */
-    bool leaving;       /* drained; the group is being left */
+    uint64_t gauges_ns;   /* when gauges are written next */
+    uint64_t stand_in_ns; /* when it is looked which calls are out for long */
+    bool more;            /* records wait: no sleep */
+    bool leaving;         /* drained; the group is being left */
 
     /* what SIGHUP brought; taken over between two turns. Both live as long as the worker. */
     const struct config *_Atomic live;

@@ -14,6 +14,10 @@ void shard_name_ring(struct shard *s);      /* where deferrals will go */
 MUST_USE bool shard_open_hand(struct shard *s, char *why);
 void shard_close_hand(struct shard *s);
 void shard_turn_ring(struct shard *s); /* each turn, before any stage */
+/* Stand-ins for what is out for long, and the offsets of what has them. */
+void shard_stand_in(struct shard *s);
+void shard_complete_if_stands(struct shard *s, struct event *event);
+void shard_complete_offset(struct shard *s, const struct event *event);
 /* Jobs whose end is acknowledged: those that were deferred, for the forecast. */
 void shard_note_deferred(struct shard *s, const struct list *closed);
 

@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEED_KBYTES = 4096, OVER_RECORD = 1024 * 1024 };
+enum {
+    FEED_KBYTES = 4096,
+    OVER_RECORD = 1024 * 1024,
+    STAND_IN_LOOK_MS = 250,
+    STAND_IN_CALL_MS = 500,  /* a call is out at least so long */
+    STAND_IN_REST_MS = 1000, /* from the lease's end until the stand-in is due */
+};
 
 struct ring_clock shard_clock(void *shard)
 {
@@ -123,6 +129,43 @@ void shard_turn_ring(struct shard *s)
     clock.held = clock.held || !s->ring.open;
     schedule_turn(&s->schedule, s->now_ns, clock);
     forecast_turn(&s->forecast, s->now_ns);
+}
+
+void shard_complete_offset(struct shard *s, const struct event *event)
+{
+    if (event->from_ring)
+        hand_complete(&s->hand, event);
+    else
+        consume_complete(&s->consume, event);
+}
+
+void shard_complete_if_stands(struct shard *s, struct event *event)
+{
+    if (!event_stands(event))
+        return;
+    shard_complete_offset(s, event);
+    event_completed(&s->jobs, event);
+}
+
+/* What was due for `hold` and a quarter more, and is in a call that nobody answers. */
+void shard_stand_in(struct shard *s)
+{
+    for (struct job *job = settle_take_stand_in(&s->settle); job;
+         job = settle_take_stand_in(&s->settle)) {
+        job_stand(job);
+        shard_complete_if_stands(s, job->event);
+    }
+    uint64_t waited_ns = s->schedule.options.hold_ns * 5 / 4,
+             call_ns = STAND_IN_CALL_MS * NS_PER_MS;
+    if (s->now_ns < s->stand_in_ns || s->now_ns < waited_ns + call_ns)
+        return;
+    s->stand_in_ns = s->now_ns + STAND_IN_LOOK_MS * NS_PER_MS;
+    uint32_t at = 0;
+    struct job *job;
+    while ((job = send_next_out(&s->send, s->now_ns - call_ns, &at)))
+        if (job->stand_in == STAND_IN_NONE && !job->event->revoked &&
+            s->now_ns - job->since_ns > waited_ns)
+            settle_put_stand_in(&s->settle, job, job->claim.held_deadline_ms + STAND_IN_REST_MS);
 }
 
 void shard_note_deferred(struct shard *s, const struct list *closed)

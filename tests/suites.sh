@@ -17,4 +17,5 @@ suite bugs-real make -s bugs-real
 suite scenarios-real tests/real/scenarios.py --short
 suite race tests/real/race.py --short
 suite deferral tests/real/deferral.py short
+suite dead-route tests/real/dead_route.py short
 suite real tests/real/run.sh short

@@ -198,6 +198,7 @@ bool event_enlarge(struct jobs *jobs, struct event *event)
 
 struct job *job_open(struct jobs *jobs, struct event *event)
 {
+    CHECK(!event->completed);
     struct list_node *node = list_pop(&jobs->free);
     CHECK(node != NULL);
     struct job *job = job_of(node);
@@ -217,12 +218,28 @@ bool job_close(struct jobs *jobs, struct job *job)
     CHECK(job->slots_promised == 0);
     job_enter(jobs, job, JOB_FREE);
     list_remove(&event->jobs, &job->sibling);
+    if (job->stand_in == STAND_IN_GOOD)
+        event->standing--;
     job->event = NULL;
     list_push_front(&jobs->free, &job->node);
     jobs->closed++;
     CHECK(jobs->opened == jobs->closed + jobs_in_hand(jobs));
     CHECK(event->jobs_open > 0);
     return --event->jobs_open == 0;
+}
+
+void job_stand(struct job *job)
+{
+    CHECK(job->stand_in != STAND_IN_GOOD);
+    job->stand_in = STAND_IN_GOOD;
+    job->event->standing++;
+}
+
+void event_completed(struct jobs *jobs, struct event *event)
+{
+    CHECK(event_stands(event));
+    event->completed = true;
+    jobs->record_ms[event - jobs->events] = INT64_MAX;
 }
 
 void event_close(struct jobs *jobs, struct event *event)

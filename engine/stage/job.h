@@ -84,6 +84,15 @@ struct job_deferral {
     uint32_t failed;       /* how often it was produced and did not count */
 };
 
+/* A deferral record that takes the source's place while the job's call is still out: once it
+ * counts, nothing here holds up a commit (settle_stand_in). */
+enum stand_in {
+    STAND_IN_NONE,
+    STAND_IN_OUT,  /* produced, not acknowledged */
+    STAND_IN_VOID, /* it was not acknowledged in time, and is not tried again */
+    STAND_IN_GOOD
+};
+
 /* Legs point into the settings they were judged by, so these are held as long as they. */
 struct tenant_hold {
     struct tenant_hold *next;
@@ -121,6 +130,8 @@ struct event {
     struct bytes former;                /* those that settings no longer give; in the arena */
     uint32_t counting;                  /* admit: its jobs that count for caps (C9) */
     bool counted;                       /* one of those that ended does for good */
+    bool completed;                     /* its offset is, by stand-ins of all that is open */
+    uint32_t standing;                  /* of its open jobs: have a stand-in that counts */
     uint32_t jobs_open;
     struct list jobs; /* siblings, by job.sibling */
 
@@ -169,6 +180,7 @@ struct job {
 
     /* send */
     struct call *call; /* while it is out */
+    enum stand_in stand_in;
 
     /* settle: records of its end that are not acknowledged, TELL_*; or its deferral */
     uint8_t untold;
@@ -248,6 +260,17 @@ struct job *job_open(struct jobs *jobs, struct event *event);
  * event is to be completed and closed by event_close. */
 MUST_USE bool job_close(struct jobs *jobs, struct job *job);
 void event_close(struct jobs *jobs, struct event *event); /* its tenant_ref was put back */
+
+/* Its stand-in counts. */
+void job_stand(struct job *job);
+/* Whether its offset is to be completed although jobs of it are open: a stand-in is there for
+ * each. A partition that went is the next owner's. */
+static inline bool event_stands(const struct event *event)
+{
+    return !event->completed && !event->abandoned && !event->revoked && event->jobs_open > 0 &&
+           event->standing == event->jobs_open;
+}
+void event_completed(struct jobs *jobs, struct event *event);
 
 /* It comes back from deferral, and only the legs that its record names are its legs. */
 static inline bool event_names_legs(const struct event *event)

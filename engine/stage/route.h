@@ -62,7 +62,8 @@ struct route {
     uint64_t closed_until_ns; /* throttled, or the sender is refused: local part of a cool-down */
     enum reason closed_by;    /* REASON_COOL_DOWN, REASON_BREAKER */
     bool trial;               /* it was closed, and nothing got through since */
-    uint64_t backoff_ns;      /* of the sender's refusals: doubles up to 5 min */
+    uint32_t doubts;          /* calls of unknown fate, less those that were answered well */
+    uint64_t backoff_ns;      /* of the breaker: doubles up to 5 min */
     struct list queue[2];     /* due, waiting for slots; urgent first */
     uint32_t wanted;          /* units in them, and of legs that wait beside one of another route */
     struct event *favoured;   /* of those that wait here with promises of other routes, the one */
@@ -153,6 +154,16 @@ static inline void route_close(struct route *route, uint64_t until_ns, enum reas
     route->closed_until_ns = until_ns;
     route->closed_by = why;
 }
+
+/* The breaker opens: for 5 s, then twice as long each time until something gets through, at
+ * most 5 min. Says for how long; 0: it is closed already, of the calls that were out together
+ * the first did it. */
+uint64_t route_break(struct route *route, uint64_t now_ns);
+/* A call whose fate nobody knows: no answer, or a failure of the provider. Where most end like
+ * that, the breaker opens: each is a message that may come twice, or never be told of. */
+void route_doubt(struct route *route, uint64_t now_ns);
+/* An answer about the message. */
+void route_trust(struct route *route);
 
 /* The first route that carries the leg; NULL: none is configured. */
 struct route *route_of(const struct routes *routes, const struct leg *leg);

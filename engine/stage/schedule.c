@@ -82,6 +82,17 @@ static void enqueue(struct schedule *s, struct job *job, struct schedule_out *ou
         route_queue(job, schedule_queue_of(job));
 }
 
+/* A call of it ended without telling its end, and its stand-in will try again. */
+static bool leaves_to_stand_in(struct job *job, struct schedule_out *out)
+{
+    if (job->stand_in != STAND_IN_GOOD ||
+        job->end.outcome != CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_UNSPECIFIED ||
+        (job->claim_ready && job->claim.state == CLAIM_WAITING))
+        return false;
+    list_push(schedule_is_free(job) ? &out->replaced : &out->release, &job->node);
+    return true;
+}
+
 void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *out)
 {
     for (struct list_node *n = list_pop(jobs); n; n = list_pop(jobs)) {
@@ -89,6 +100,8 @@ void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *ou
         route_unpromise(job);
         if (job->state != JOB_WAITING)
             job_wait(s->options.jobs, job, job->state == JOB_SENDING ? WAIT_RETRY : WAIT_DUE_LATER);
+        if (leaves_to_stand_in(job, out))
+            continue;
         if (job->due_ns > s->now_ns || job->judge_again)
             job->waiting_since_ms = 0;
         if (job->due_ns > s->now_ns)

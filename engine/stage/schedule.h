@@ -43,11 +43,12 @@ struct schedule {
 
 /* Where jobs go on from here. */
 struct schedule_out {
-    struct list due;     /* to admission */
-    struct list again;   /* to be judged anew */
-    struct list refused; /* with their end */
-    struct list later;   /* to be deferred; they hold no claim */
-    struct list release; /* to give back their claim, and to come back */
+    struct list due;      /* to admission */
+    struct list again;    /* to be judged anew */
+    struct list refused;  /* with their end */
+    struct list later;    /* to be deferred; they hold no claim */
+    struct list release;  /* to give back their claim, and to come back */
+    struct list replaced; /* they hold no claim, and their stand-in goes on in their place */
 };
 
 void schedule_init(struct schedule *s, const struct schedule_options *options, uint64_t now_ns);
@@ -57,7 +58,7 @@ void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock)
 
 /* Jobs wait until their due_ns (job->wait says why); those that are due wait for slots.
  * `later`, `release`: those that wait too long for memory; `refused`: a leg that no route
- * carries. */
+ * carries; `replaced`: a stand-in waits for them. */
 void schedule_put(struct schedule *s, struct list *jobs, struct schedule_out *out);
 
 /* What may go on: `due` (at most `room`), `again`, `refused` (expired while they waited),

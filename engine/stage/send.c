@@ -6,11 +6,7 @@
 
 #include <stdlib.h>
 
-enum {
-    REFUSED_FIRST_MS = 5 * 1000, /* sender rejected, no credit: the route is closed */
-    REFUSED_LAST_MS = 5 * 60 * 1000,
-    STATE_AGE_MS = 900, /* since it was asked for: a change is in force within 1 s */
-};
+enum { STATE_AGE_MS = 900 }; /* since it was asked for: a change is in force within 1 s */
 
 static void on_cooled(struct redis_waiter *waiter, uint32_t index, const struct redis_reply *reply)
 {
@@ -269,11 +265,10 @@ uint64_t send_next_ns(const struct send *send)
 
 /* --- answers ------------------------------------------------------------------------- */
 
-/* Nobody claims on this route before then; the fleet learns it from Redis. */
-static void close_route(struct send *send, struct route *route, uint64_t now_ns, uint64_t for_ns,
-                        enum reason why)
+/* Nobody claims on this route before then. */
+static void tell_fleet(struct send *send, const struct route *route, uint64_t now_ns,
+                       uint64_t for_ns)
 {
-    route_close(route, now_ns + for_ns, why);
     if (route->limit_count == 0 || redis_room(send->options.redis) == 0)
         return;
     char until[24];
@@ -292,7 +287,6 @@ static void accepted(struct send *send, struct job *job, const struct adapter_an
     const char *copy = arena_copy(&job->event->arena, id);
     job->end.outcome = CARILLON__V1__OUTCOME_KIND__OUTCOME_KIND_SENT;
     job->end.provider_message_id = copy ? (struct bytes){copy, id.size} : (struct bytes){0};
-    job->route->backoff_ns = 0;
     int64_t since_ms = i64_max(c->record_ms, c->due_ms);
     int64_t took_ms = claims_now_ms(send->options.claims, now_ns) - since_ms;
     metric_observe_us(send->options.metrics, METRIC_END_TO_END, job->leg->channel,
@@ -312,8 +306,10 @@ static void try_later(struct send *send, struct job *job, const struct adapter_a
     if (answer->retry_after_ms >= 0)
         delay_ns = u64_min(u64_max(delay_ns, (uint64_t)answer->retry_after_ms * NS_PER_MS),
                            3600 * NS_PER_S);
-    if (answer->verdict == VERDICT_THROTTLED)
-        close_route(send, job->route, now_ns, delay_ns, REASON_COOL_DOWN);
+    if (answer->verdict == VERDICT_THROTTLED) {
+        route_close(job->route, now_ns + delay_ns, REASON_COOL_DOWN);
+        tell_fleet(send, job->route, now_ns, delay_ns);
+    }
     wait_until(job, now_ns + delay_ns, release);
 }
 
@@ -321,14 +317,11 @@ static void try_later(struct send *send, struct job *job, const struct adapter_a
 static void sender_refused(struct send *send, struct job *job, uint64_t now_ns,
                            struct list *release)
 {
-    struct route *route = job->route;
-    if (route->closed_until_ns <= now_ns) { /* of the calls that were out together the first */
-        route->backoff_ns = u64_min(u64_max(2 * route->backoff_ns, REFUSED_FIRST_MS * NS_PER_MS),
-                                    REFUSED_LAST_MS * NS_PER_MS);
-        close_route(send, route, now_ns, route->backoff_ns, REASON_BREAKER);
-    }
+    uint64_t for_ns = route_break(job->route, now_ns);
+    if (for_ns > 0)
+        tell_fleet(send, job->route, now_ns, for_ns);
     job->claim.attempts--; /* max_attempts is for answers about the message */
-    wait_until(job, route->closed_until_ns, release);
+    wait_until(job, job->route->closed_until_ns, release);
 }
 
 /* Perhaps accepted: the class decides (design section 5, the ambiguity table). */
@@ -360,14 +353,17 @@ static void judge_verdict(struct send *send, struct job *job, const struct adapt
     switch (answer->verdict) {
     case VERDICT_ACCEPTED:
     case VERDICT_DUPLICATE:
+        route_trust(job->route);
         accepted(send, job, answer, now_ns);
         list_push(done, &job->node);
         return;
     case VERDICT_THROTTLED:
     case VERDICT_TEMPORARY:
+        job->route->trial = false;
         try_later(send, job, answer, now_ns, done, release);
         return;
     case VERDICT_AMBIGUOUS:
+        route_doubt(job->route, now_ns);
         unsure(send, job, now_ns, done, again);
         return;
     case VERDICT_SENDER_REJECTED:
@@ -380,6 +376,7 @@ static void judge_verdict(struct send *send, struct job *job, const struct adapt
     case VERDICT_BLOCKED:
     case VERDICT_EXPIRED:
     case VERDICT_BAD_REQUEST:
+        route_trust(job->route);
         fail(job, reasons[answer->verdict],
              answer->code[0] ? arena_copy(&job->event->arena, bytes_of(answer->code)) : NULL);
         list_push(done, &job->node);
@@ -417,11 +414,9 @@ static void judge_call(struct send *send, struct call *call, uint64_t now_ns, st
     }
     job->end.sent_at_ms = claims_now_ms(send->options.claims, http->first_byte_ns);
     struct adapter_answer answer = {.verdict = VERDICT_AMBIGUOUS, .retry_after_ms = -1};
-    if (http->response.status != 0) {
-        job->route->trial = false; /* unless the sender is refused */
+    if (http->response.status != 0)
         adapter_verdict(job->route->account->adapter, &http->response,
                         claims_now_ms(send->options.claims, now_ns), &answer);
-    }
     observe(send, call, answer.verdict, now_ns);
     judge_verdict(send, job, &answer, now_ns, done, release, again);
 }
@@ -441,6 +436,17 @@ void send_take(struct send *send, uint64_t now_ns, struct list *done, struct lis
         http_release(&call->http);
         list_push_front(&send->free, &call->node);
     }
+}
+
+struct job *send_next_out(const struct send *send, uint64_t since_ns, uint32_t *at)
+{
+    while (*at < send->calls_max) {
+        const struct call *call = &send->calls[(*at)++];
+        uint64_t started_ns = call->http.deadline_ns - send->options.request_deadline_ns;
+        if (call->job && call->job->call == call && started_ns < since_ns)
+            return call->job;
+    }
+    return NULL;
 }
 
 void send_drop_revoked(struct send *send, struct list *release)

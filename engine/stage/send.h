@@ -63,4 +63,7 @@ void send_take(struct send *send, uint64_t now_ns, struct list *done, struct lis
 /* Ready jobs of revoked partitions, whose claim is to be given back. */
 void send_drop_revoked(struct send *send, struct list *release);
 
+/* Walks the jobs whose calls are out since before `since_ns`, from *at = 0 on; NULL: no more. */
+struct job *send_next_out(const struct send *send, uint64_t since_ns, uint32_t *at);
+
 uint64_t send_next_ns(const struct send *send);

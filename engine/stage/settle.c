@@ -11,7 +11,8 @@ bool settle_init(struct settle *settle, const struct settle_options *options)
     outcome_encoder_init(&settle->encoder, options->format);
     settle->record = malloc(OUTCOME_BYTES_MAX + OUTCOME_HEADER_BYTES);
     settle->gates = malloc((size_t)(1 + KIND_COUNT) * OUTCOME_GATES_BYTES);
-    if (!settle->record || !settle->gates)
+    settle->stand_ins = calloc(options->jobs->max, sizeof *settle->stand_ins);
+    if (!settle->record || !settle->gates || !settle->stand_ins)
         return false;
     for (int kind = 0; kind < KIND_COUNT; kind++)
         settle->passed[kind] =
@@ -24,6 +25,7 @@ void settle_deinit(struct settle *settle)
 {
     free(settle->record);
     free(settle->gates);
+    free(settle->stand_ins);
     *settle = (struct settle){0};
 }
 
@@ -144,6 +146,8 @@ static void on_report(const struct sink_report *report, void *context)
     return;
 #endif
     struct settle *settle = context;
+    if (settle_stand_in_reported(settle, report))
+        return;
     struct job *job = report->opaque;
     list_remove(&settle->out, &job->node);
     if (job->untold & TELL_DEFERRAL) {

@@ -5,7 +5,12 @@
  *
  * A leg that waits long ends here too, with a record in a deferral topic. That counts only if
  * it was acknowledged in time; else the leg comes back, and a copy may be in the ring: the
- * first that fires claims, the others find the claim. */
+ * first that fires claims, the others find the claim.
+ *
+ * So a copy does no harm, and a call that is out for long gets one on purpose: its stand-in,
+ * due when the claim's lease is over. The source may then be committed while the call is out.
+ * It finds how the call ended, or takes the claim over; where the call did not tell the leg's
+ * end, the job gives back its claim and leaves the rest to it. */
 #pragma once
 
 #include "base/metrics.h"
@@ -24,6 +29,13 @@ struct settle_ring {
     uint32_t topic_ring, topic_far; /* indices of the sink's topics */
 };
 
+struct settle_stand_in {
+    struct list_node node;
+    struct job *job; /* NULL: it closed meanwhile */
+    bool out;        /* not reported */
+    int64_t slot_end_ms;
+};
+
 struct settle_options {
     struct jobs *jobs;
     struct sink *sink;
@@ -39,11 +51,13 @@ struct settle_options {
 
 struct settle {
     struct settle_options options;
-    struct list unsent; /* jobs with records to produce (again) */
-    struct list out;    /* jobs whose records are under way */
-    struct list told;   /* acknowledged, to be taken */
-    struct list acked;  /* deferrals: whether they count is still to be seen */
-    struct list back;   /* deferrals that came to nothing, to be taken */
+    struct list unsent;                /* jobs with records to produce (again) */
+    struct list out;                   /* jobs whose records are under way */
+    struct list told;                  /* acknowledged, to be taken */
+    struct list acked;                 /* deferrals: whether they count is still to be seen */
+    struct list back;                  /* deferrals that came to nothing, to be taken */
+    struct settle_stand_in *stand_ins; /* by index of jobs */
+    struct list stand_ins_acked;       /* whether they count is still to be seen */
     struct hmac_key address_key;
     struct outcome_encoder encoder;
     char *record;                    /* one outcome in the making, its headers behind it */
@@ -66,5 +80,15 @@ void settle_defer(struct settle *settle, struct list *jobs, int64_t now_ms);
 /* Those whose records Kafka acknowledged: to be closed. `back`: jobs whose deferral came to
  * nothing; they wait in memory, until defer.not_before_ms at least. */
 void settle_take(struct settle *settle, int64_t now_ms, struct list *out, struct list *back);
+
+/* Of a job whose call is out and which has none. Where nothing can be deferred now, it still
+ * has none after it. */
+void settle_put_stand_in(struct settle *settle, struct job *job, int64_t due_ms);
+/* After settle_take: the next job whose stand-in counts, to be told by job_stand; NULL. */
+struct job *settle_take_stand_in(struct settle *settle);
+/* The job closes. */
+void settle_forget_stand_in(struct settle *settle, const struct job *job);
+/* Jobs that leave the rest to their stand-in: they end as deferred, by the next settle_take. */
+void settle_replaced(struct settle *settle, struct list *jobs);
 
 uint32_t settle_pending(const struct settle *settle);

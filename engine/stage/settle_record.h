@@ -38,6 +38,11 @@ MUST_USE bool settle_deferral_reported(struct settle *settle, struct job *job, e
 MUST_USE bool settle_deferral_counts(struct settle *settle, struct job *job,
                                      const struct ring_clock *clock);
 
+/* --- stand-ins (settle_stand_in.c) --- */
+
+/* Whether the report is of one. */
+bool settle_stand_in_reported(struct settle *settle, const struct sink_report *report);
+
 /* The record: borrows from the job and the event. */
 struct settle_deferral {
     struct deferral is;

@@ -3,7 +3,8 @@
 A steady load of events due now goes to live routes; then some routes die, each in its own way
 (front.py); later they live again. Meanwhile, in every partition of events and ring, the oldest
 record neither below the watermark nor in the bitmap is never older than 5 s (since it was there
-and due), the live route keeps 95 % of its throughput; in the end everything held was sent, once.
+and due), the live route keeps 95 % of its throughput. As they live again the worker is killed,
+calls that nobody answers in hand; in the end everything held was sent, once.
 
     dead_route.py short|full [--ways refuse,swallow,drop,slow,503] [--seed N] [--dead-s N]
 
@@ -13,6 +14,7 @@ minutes each, at a rate far above what the route would carry."""
 import argparse
 import collections
 import json
+import signal
 import threading
 import time
 import urllib.request
@@ -155,9 +157,13 @@ def run(real, size, seed, ways, tally):
         front.become(way)
     time.sleep(size["dead_s"])
     healed = now_ms()
+    gauge.over.set()
+    real.end("worker", signal.SIGKILL)
     for front in fronts.values():
         front.become("alive")
     real.fault("stop", died, healed)  # a call that was swallowed may be repeated
+    real.start_worker("worker")
+    real.fault("worker", healed, now_ms())
     load.wait()
     say(f"{label}: dead for {(healed - died) / 1000:.1f} s; load: {real.tail('load.log', 1).strip()}")
     started = time.time()
@@ -167,8 +173,7 @@ def run(real, size, seed, ways, tally):
     except SystemExit as error:
         tally.check(f"{label}: all that was held is through", False,
                     f"{error}; of events, far and ring wait {real.waiting()}")
-    gauge.over.set()
-    imbalance = gauge.read("carillon_books_imbalance")
+    imbalance = Gauge(real.processes["worker"].admin_port).read("carillon_books_imbalance")
     tally.check(f"{label}: the books balance", not any(imbalance), imbalance)
     tally.check(f"{label}: the worker ends with 0", real.end("worker") == 0, real.tail("worker.log"))
     real.end("provider")

@@ -11,10 +11,10 @@ MODES = {
     "refuse": "nothing listens",
     "swallow": "takes connection and request, never answers",
     "drop": "does not even take the connection: its backlog is full",
-    "slow": "forwards, and keeps each answer for 2 s",
+    "slow": "forwards, and keeps each answer for 2 s, one of four for 6 s",
     "503": "answers 503 with Retry-After to all",
 }
-SLOW_S = 2
+SLOW_S = (2, 2, 6, 2)
 BUSY = (b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
         b"Content-Type: text/plain\r\n\r\n")
 
@@ -36,7 +36,8 @@ async def read_message(reader):
 class Front:
     def __init__(self, upstream_port):
         self.upstream_port = upstream_port
-        self.mode, self.open, self.fillers, self.taken = None, set(), [], 0
+        self.mode, self.open, self.fillers = None, set(), []
+        self.taken = self.slowed = 0
         self.server = self.listener = None
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -107,7 +108,8 @@ class Front:
                 up[1].write(request)
                 answer = await read_message(up[0])
                 if slow:
-                    await asyncio.sleep(SLOW_S)
+                    self.slowed += 1
+                    await asyncio.sleep(SLOW_S[self.slowed % len(SLOW_S)])
                 writer.write(answer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass

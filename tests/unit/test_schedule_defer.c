@@ -275,6 +275,34 @@ static void a_leg_with_a_claim_gives_it_back_first(void **state)
     world_close(w);
 }
 
+/* Its call ended without telling its end. */
+static void a_leg_with_a_stand_in_leaves_the_rest_to_it(void **state)
+{
+    (void)state;
+    struct world *w = world_deferring(false);
+    struct job *job = stage_job(stage_judge(&w->stage, TEXT("e")));
+    while (w->stage.judged.count > 0)
+        list_pop(&w->stage.judged);
+    job_stand(job);
+    job->claim_ready = job->claim.held = true;
+    job->claim.state = CLAIM_MINE;
+    job->due_ns = w->now_ns + 100 * MS_NS;
+    struct list jobs = {0};
+    list_push(&jobs, &job->node);
+    schedule_put(&w->schedule, &jobs, &w->out);
+    assert_ptr_equal(list_pop(&w->out.release), &job->node);
+    job->claim.state = CLAIM_RELEASED;
+    job->claim.held = false;
+    list_push(&jobs, &job->node);
+    schedule_put(&w->schedule, &jobs, &w->out);
+    assert_ptr_equal(list_pop(&w->out.replaced), &job->node);
+    job->claim.state = CLAIM_WAITING; /* whoever has the claim tells */
+    list_push(&jobs, &job->node);
+    schedule_put(&w->schedule, &jobs, &w->out);
+    assert_int_equal(w->out.release.count + w->out.replaced.count + w->out.later.count, 0);
+    world_close(w);
+}
+
 static void who_waits_for_another_s_claim_stays(void **state)
 {
     (void)state;
@@ -311,6 +339,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_in_kafka_past_its_expiry),
         cmocka_unit_test(a_retry_that_is_soon_waits_here_and_a_later_one_leaves),
         cmocka_unit_test(a_leg_with_a_claim_gives_it_back_first),
+        cmocka_unit_test(a_leg_with_a_stand_in_leaves_the_rest_to_it),
         cmocka_unit_test(who_waits_for_another_s_claim_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,29 @@ static void a_server_error_is_as_ambiguous_as_no_answer(void **state)
     world_close(w);
 }
 
+/* Each such call is a message that may come twice: a dead route must not eat one after the
+ * other. An answer about the message tells that it lives. */
+static void a_route_that_gives_no_answers_closes(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    for (uint32_t i = 0; i < 16; i++) {
+        assert_int_equal(w->route.closed_until_ns, 0);
+        out(w, true);
+        answer(w, i % 2 == 0 ? 0 : 502, "");
+    }
+    assert_int_equal(w->route.closed_until_ns, w->now_ns + 5000 * MS_NS);
+    assert_int_equal(w->route.closed_by, REASON_BREAKER);
+    w->now_ns = w->route.closed_until_ns;
+    out(w, true);
+    answer(w, 400, "{\"code\":\"bad_recipient\"}");
+    assert_false(w->route.trial);
+    out(w, true);
+    answer(w, 502, "");
+    assert_true(w->route.closed_until_ns < w->now_ns);
+    world_close(w);
+}
+
 static void a_failure_after_an_unknown_attempt_is_ambiguous(void **state)
 {
     (void)state;
@@ -578,6 +601,7 @@ int main(void)
         cmocka_unit_test(no_answer_is_repeated_once_where_the_class_allows_it),
         cmocka_unit_test(no_answer_ends_ambiguous_where_the_class_forbids_a_repetition),
         cmocka_unit_test(a_server_error_is_as_ambiguous_as_no_answer),
+        cmocka_unit_test(a_route_that_gives_no_answers_closes),
         cmocka_unit_test(a_failure_after_an_unknown_attempt_is_ambiguous),
         cmocka_unit_test(a_call_that_never_left_is_free),
         cmocka_unit_test(a_refused_sender_closes_the_route_and_fails_nobody),
