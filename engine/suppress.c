@@ -6,7 +6,7 @@
 #include "domain/address.h"
 #include "domain/pbjson.h"
 #include "domain/state_key.h"
-#include "state_write.h"
+#include "state_scan.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -14,7 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CLASSES_MAX = CARILLON__V1__CLASS__CLASS_ALERT + 1, KEY_MAX = 64 + 1 + 260 + 16 };
+enum {
+    CLASSES_MAX = CARILLON__V1__CLASS__CLASS_ALERT + 1,
+    KEY_MAX = 64 + 1 + 260 + 16,
+    SCAN_MEMORY = 256 * 1024
+};
 
 static const char usage[] =
     "usage: carillon suppress add|remove --config FILE --tenant T (--address A | --customer ID)\n"
@@ -139,17 +143,23 @@ static void fact_init(struct fact *fact, const struct wishes *w, struct bytes su
     fact->state.source = (char *)(uintptr_t)(w->reason ? w->reason : "operator");
 }
 
+static void write_key(struct writer *key, const struct wishes *w, struct bytes subject,
+                      const char *aspect)
+{
+    write_text(key, w->tenant);
+    write_char(key, '/');
+    write_slice(key, subject);
+    write_char(key, '/');
+    write_text(key, aspect);
+    CHECK(!key->overflow);
+}
+
 static bool write_fact(struct state_writer *writer, const struct wishes *w, struct bytes subject,
                        const char *aspect, const struct fact *fact)
 {
     char key_text[KEY_MAX];
     struct writer key = writer_of(key_text, sizeof key_text);
-    write_text(&key, w->tenant);
-    write_char(&key, '/');
-    write_slice(&key, subject);
-    write_char(&key, '/');
-    write_text(&key, aspect);
-    CHECK(!key.overflow);
+    write_key(&key, w, subject, aspect);
     if (!fact)
         return state_write(writer, writer_bytes(&key), (struct bytes){0});
     size_t size = protobuf_c_message_get_packed_size(&fact->state.base);
@@ -161,9 +171,20 @@ static bool write_fact(struct state_writer *writer, const struct wishes *w, stru
     return good;
 }
 
-/* The classes that are unsubscribed already; other writers may have added some. */
-static bool read_classes(struct state_writer *writer, const struct wishes *w, struct bytes subject,
-                         bool classes[CLASSES_MAX])
+static void add_classes(struct bytes wire, bool classes[CLASSES_MAX])
+{
+    Carillon__V1__RecipientState *known =
+        carillon__v1__recipient_state__unpack(NULL, wire.size, (const uint8_t *)wire.at);
+    for (size_t i = 0; known && i < known->n_unsubscribed_classes; i++)
+        if ((unsigned)known->unsubscribed_classes[i] < CLASSES_MAX)
+            classes[known->unsubscribed_classes[i]] = true;
+    if (known)
+        carillon__v1__recipient_state__free_unpacked(known, NULL);
+}
+
+/* What Redis says of them; how far it has the topic is told with it. */
+static bool read_redis(struct state_writer *writer, const struct wishes *w, struct bytes subject,
+                       bool classes[CLASSES_MAX])
 {
     char key[STATE_KEY_SIZE];
     struct bytes value;
@@ -171,26 +192,52 @@ static bool read_classes(struct state_writer *writer, const struct wishes *w, st
     state_recipient_key(bytes_of(w->tenant), subject, key);
     if (!state_writer_read(writer, (struct bytes){key, sizeof key}, &value))
         return false;
-    while (state_next(&value, &piece)) {
-        if (!bytes_equal(piece.aspect, BYTES("unsubscribe")))
-            continue;
-        Carillon__V1__RecipientState *known = carillon__v1__recipient_state__unpack(
-            NULL, piece.wire.size, (const uint8_t *)piece.wire.at);
-        for (size_t i = 0; known && i < known->n_unsubscribed_classes; i++)
-            if ((unsigned)known->unsubscribed_classes[i] < CLASSES_MAX)
-                classes[known->unsubscribed_classes[i]] = true;
-        if (known)
-            carillon__v1__recipient_state__free_unpacked(known, NULL);
-    }
+    while (state_next(&value, &piece))
+        if (bytes_equal(piece.aspect, BYTES("unsubscribe")))
+            add_classes(piece.wire, classes);
     return true;
 }
 
-static bool write_classes(struct state_writer *writer, const struct wishes *w, struct bytes subject)
+/* The classes that are unsubscribed already; other writers may have added some. The topic is
+ * the truth: what Redis is not known to have of it is read there. */
+static int read_classes(const struct config *config, struct state_writer *writer,
+                        const struct wishes *w, struct bytes subject, bool classes[CLASSES_MAX])
+{
+    char text[KEY_MAX], *memory;
+    struct latest latest = {0};
+    struct writer key = writer_of(text, sizeof text);
+    struct bytes wire = {0};
+    const char *why;
+    write_key(&key, w, subject, "unsubscribe");
+    int exit_code = state_scan(&(struct state_scan){.config = config,
+                                                    .topic = TOPIC_SUPPRESSIONS,
+                                                    .key = writer_bytes(&key),
+                                                    .writer = writer},
+                               &latest);
+    const struct latest_row *row = latest_find(&latest, writer_bytes(&key));
+    if (exit_code == EXIT_DONE && !row && !read_redis(writer, w, subject, classes))
+        exit_code = EXIT_AWAY;
+    if (row && row->value.at) {
+        const struct state_record record = {
+            .topic = TOPIC_SUPPRESSIONS, .key = row->key, .value = row->value};
+        memory = malloc(SCAN_MEMORY);
+        CHECK(memory);
+        struct arena arena = arena_of(memory, SCAN_MEMORY);
+        if (state_wire(&record, &arena, &wire, &why) == ERR_OK)
+            add_classes(wire, classes);
+        free(memory);
+    }
+    latest_free(&latest);
+    return exit_code;
+}
+
+static bool write_classes(const struct config *config, struct state_writer *writer,
+                          const struct wishes *w, struct bytes subject)
 {
     struct fact fact;
     bool classes[CLASSES_MAX] = {false};
     fact_init(&fact, w, subject);
-    if (!read_classes(writer, w, subject, classes))
+    if (read_classes(config, writer, w, subject, classes) != EXIT_DONE)
         return false;
     for (int i = 1; i < CLASSES_MAX; i++)
         if (w->classes[i] ? !w->remove : classes[i])
@@ -218,7 +265,7 @@ static bool write_all(const struct config *config, const struct wishes *w, struc
         good = write_fact(writer, w, subject, "block", w->remove ? NULL : &fact);
     }
     if (w->class_count > 0 && good)
-        good = write_classes(writer, w, subject);
+        good = write_classes(config, writer, w, subject);
     state_writer_close(writer);
     return good;
 }
