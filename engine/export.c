@@ -17,13 +17,10 @@
 enum { LINE_MAX_BYTES = 256 * 1024 };
 
 static const char usage[] =
-    "usage: carillon export --csv --config FILE --tenant T --from T --to T [--late D]\n"
+    "usage: carillon export --csv --config FILE --tenant T --from T --to T\n"
     "\n"
     "Writes one line for each leg of the tenant that was settled from --from (included) to\n"
     "--to (excluded): RFC 3339, a date, or how long ago (7d). Date and time are in UTC.\n"
-    "\n"
-    "  --late D   outcomes may have been written so long after --to (12h, 3d); without it all\n"
-    "             up to now are read, also a late replay that alone tells its leg's end\n"
     "\n"
     "Exit codes: 0 done, 64 usage, 69 Kafka does not answer, or the output cannot be written,\n"
     "78 bad config.\n";
@@ -161,28 +158,27 @@ static int export_outcomes(const struct outcomes_wish *wish)
 }
 
 struct wishes {
-    const char *config, *tenant, *from, *to, *late;
+    const char *config, *tenant, *from, *to;
     bool csv, help;
 };
 
 static bool read_options(int argc, char **argv, struct wishes *out)
 {
-    enum { CONFIG = 1, TENANT, FROM, TO, LATE, CSV, HELP };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, CONFIG}, {"tenant", required_argument, NULL, TENANT},
-        {"from", required_argument, NULL, FROM},     {"to", required_argument, NULL, TO},
-        {"late", required_argument, NULL, LATE},     {"csv", no_argument, NULL, CSV},
-        {"help", no_argument, NULL, HELP},           {0}};
-    const char **texts[] = {[CONFIG] = &out->config,
-                            [TENANT] = &out->tenant,
-                            [FROM] = &out->from,
-                            [TO] = &out->to,
-                            [LATE] = &out->late};
+    enum { CONFIG = 1, TENANT, FROM, TO, CSV, HELP };
+    static const struct option options[] = {{"config", required_argument, NULL, CONFIG},
+                                            {"tenant", required_argument, NULL, TENANT},
+                                            {"from", required_argument, NULL, FROM},
+                                            {"to", required_argument, NULL, TO},
+                                            {"csv", no_argument, NULL, CSV},
+                                            {"help", no_argument, NULL, HELP},
+                                            {0}};
+    const char **texts[] = {
+        [CONFIG] = &out->config, [TENANT] = &out->tenant, [FROM] = &out->from, [TO] = &out->to};
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == '?')
             return false;
-        if (c <= LATE)
+        if (c <= TO)
             *texts[c] = optarg;
         out->csv |= c == CSV;
         out->help |= c == HELP;
@@ -194,13 +190,12 @@ static bool read_options(int argc, char **argv, struct wishes *out)
 int export_main(int argc, char **argv)
 {
     struct wishes w = {0};
-    int64_t now_ms = clock_wall_ms(), late_ms = 0;
-    struct outcomes_wish wish = {.late_ms = -1};
+    int64_t now_ms = clock_wall_ms();
+    struct outcomes_wish wish = {0};
     bool good = read_options(argc, argv, &w);
     if (good && !w.help) {
-        good = moment_parse(w.from, now_ms, &wish.from_ms) &&
-               moment_parse(w.to, now_ms, &wish.to_ms) &&
-               (!w.late || moment_parse(w.late, now_ms, &late_ms));
+        good =
+            moment_parse(w.from, now_ms, &wish.from_ms) && moment_parse(w.to, now_ms, &wish.to_ms);
         if (!good)
             fputs("carillon export: a time is RFC 3339, a date, or how long ago\n", stderr);
     }
@@ -208,8 +203,6 @@ int export_main(int argc, char **argv)
         fputs(usage, w.help ? stdout : stderr);
         return w.help ? EXIT_DONE : EXIT_USAGE;
     }
-    if (w.late)
-        wish.late_ms = i64_max(0, now_ms - late_ms);
     struct config *config = command_config(w.config);
     if (!config)
         return EXIT_CONFIG;

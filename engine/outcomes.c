@@ -117,25 +117,13 @@ static void take(struct walk *w, struct bytes value)
         wish->take(wish->context, outcome);
 }
 
-static enum err find(struct walk *w, int32_t partition, struct reader_range *range)
-{
-    const struct outcomes_wish *wish = w->wish;
-    struct reader_range end;
-    enum err err =
-        reader_find(w->reader, partition, i64_max(1, wish->from_ms - SKEW_MS), range, w->why);
-    if (err != ERR_OK || wish->late_ms < 0)
-        return err;
-    err = reader_find(w->reader, partition, i64_max(1, wish->to_ms + SKEW_MS + wish->late_ms), &end,
-                      w->why);
-    range->to = i64_min(range->to, end.from);
-    return err;
-}
-
 static enum err walk_partition(struct walk *w, int32_t partition)
 {
     struct reader_range range;
     struct reader_record record;
-    enum err err = find(w, partition, &range);
+    /* to the end: a late replay may be the only one to tell of its leg */
+    enum err err =
+        reader_find(w->reader, partition, i64_max(1, w->wish->from_ms - SKEW_MS), &range, w->why);
     if (err == ERR_OK)
         err = reader_start(w->reader, &range, 1, w->why);
     ends_clear(&w->ends);

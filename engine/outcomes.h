@@ -25,7 +25,6 @@ struct outcomes_wish {
     const struct config *config;
     struct bytes tenant;    /* size 0: all */
     int64_t from_ms, to_ms; /* settled_at is in [from, to) */
-    int64_t late_ms;        /* how long after `to` an outcome may have been written; < 0: any */
     /* Each that counts, partition after partition. The outcome stays for the call. */
     void (*take)(void *context, const Carillon__V1__Outcome *outcome);
     void *context;

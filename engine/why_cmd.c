@@ -283,7 +283,6 @@ static int count_all(const struct wishes *wishes, const struct config *config, i
                                                           .tenant = bytes_of(wishes->tenant),
                                                           .from_ms = from_ms,
                                                           .to_ms = to_ms,
-                                                          .late_ms = -1,
                                                           .take = count_outcome,
                                                           .context = tally},
                                   &read);
