@@ -81,46 +81,78 @@ static const char *judge_wishes(struct wishes *w)
     return NULL;
 }
 
-/* What the topic says: what Redis lacks of it, else what Redis has. The exit code. */
-static int read_known(const struct config *config, struct state_writer *writer,
-                      const struct wishes *w, struct bytes key, struct arena *arena,
-                      const Carillon__V1__BookingState **known)
+struct known {
+    struct arena *arena;
+    bool any;
+    Carillon__V1__BookingState is;
+};
+
+/* As the function `book` does: what is not said stays, but a confirmation is of its revision. */
+static void know(struct known *known, const Carillon__V1__BookingState *said)
 {
-    struct latest latest = {0};
-    struct bytes wire = {0}, value;
-    struct state_piece piece;
-    char redis_key[STATE_KEY_SIZE];
-    const char *why = NULL;
+    Carillon__V1__BookingState *is = &known->is;
+    known->any = true;
+    if (said->has_revision && said->revision != is->revision) {
+        is->revision = said->revision;
+        is->confirmed = false;
+    }
+    if (said->has_cancelled)
+        is->cancelled = said->cancelled;
+    if (said->has_confirmed)
+        is->confirmed = said->confirmed;
+}
+
+static void know_wire(struct known *known, struct bytes wire)
+{
     ProtobufCMessage *message = NULL;
     struct pb_error error = {0};
-    int exit_code =
-        state_scan(&(struct state_scan){config, TOPIC_BOOKINGS, key, writer, NULL, NULL}, &latest);
-    const struct latest_row *row = latest_find(&latest, key);
-    struct state_record record = {.topic = TOPIC_BOOKINGS, .key = key};
+    size_t used = known->arena->used;
+    if (pb_decode(&carillon__v1__booking_state__descriptor, wire, known->arena, &message, &error) ==
+        ERR_OK)
+        know(known, (const Carillon__V1__BookingState *)message);
+    known->arena->used = used;
+}
+
+static void take_record(void *context, struct bytes key, struct bytes value)
+{
+    struct known *known = context;
+    const struct state_record record = {.topic = TOPIC_BOOKINGS, .key = key, .value = value};
+    struct bytes wire = {0};
+    const char *why;
+    if (!value.at)
+        *known = (struct known){.arena = known->arena, .is = CARILLON__V1__BOOKING_STATE__INIT};
+    else if (state_wire(&record, known->arena, &wire, &why) == ERR_OK)
+        know_wire(known, wire); /* else it says nothing, to workers neither */
+}
+
+/* What Redis has, and over it what it lacks of the topic. The exit code. */
+static int read_known(const struct config *config, struct state_writer *writer,
+                      const struct wishes *w, struct bytes key, struct known *known)
+{
+    struct latest none = {0};
+    struct bytes value;
+    char redis_key[STATE_KEY_SIZE], memory[WIRE_MAX];
+    struct writer wire = writer_of(memory, sizeof memory);
     state_booking_key(bytes_of(w->tenant), bytes_of(w->booking), redis_key);
-    if (exit_code == EXIT_DONE && row) {
-        record.value = row->value;
-        if (state_wire(&record, arena, &wire, &why) != ERR_OK)
-            wire = (struct bytes){0}; /* it says nothing, to workers neither */
-    } else if (exit_code == EXIT_DONE) {
-        if (!state_writer_read(writer, (struct bytes){redis_key, sizeof redis_key}, &value))
-            exit_code = EXIT_AWAY;
-        else if (state_next(&value, &piece))
-            wire = piece.wire;
-    }
-    if (wire.size > 0 && pb_decode(&carillon__v1__booking_state__descriptor, wire, arena, &message,
-                                   &error) == ERR_OK)
-        *known = (const Carillon__V1__BookingState *)message;
-    latest_free(&latest);
-    return exit_code;
+    if (!state_writer_read(writer, (struct bytes){redis_key, sizeof redis_key}, &value))
+        return EXIT_AWAY;
+    if (state_document(value, &wire) == ERR_OK && wire.size > 0 && !wire.overflow)
+        know_wire(known, writer_bytes(&wire));
+    return state_scan(&(struct state_scan){.config = config,
+                                           .topic = TOPIC_BOOKINGS,
+                                           .key = key,
+                                           .writer = writer,
+                                           .take = take_record,
+                                           .context = known},
+                      &none);
 }
 
 /* NULL: good. */
-static const char *decide(const struct wishes *w, const Carillon__V1__BookingState *known,
+static const char *decide(const struct wishes *w, const struct known *known,
                           Carillon__V1__BookingState *out)
 {
-    bool cancelled = known && known->cancelled, confirmed = known && known->confirmed;
-    uint64_t revision = known ? known->revision : 0;
+    bool cancelled = known->is.cancelled, confirmed = known->is.confirmed;
+    uint64_t revision = known->is.revision;
     bool older = w->revision_text && w->revision < revision;
     switch (w->verb) {
     case CANCEL:
@@ -132,7 +164,7 @@ static const char *decide(const struct wishes *w, const Carillon__V1__BookingSta
         confirmed = true;
         break;
     case REVISE: /* the same again only where it changes nothing: after a failure */
-        if (older || (known && w->revision == revision && (cancelled || confirmed)))
+        if (older || (known->any && w->revision == revision && (cancelled || confirmed)))
             return "that revision, or a newer one, is known: revise needs a higher one";
         cancelled = confirmed = false;
         break;
@@ -153,21 +185,21 @@ static int write_state(const struct config *config, struct state_writer *writer,
     struct writer key = writer_of(key_text, sizeof key_text);
     struct writer wire = writer_of(wire_text, sizeof wire_text);
     struct arena arena = arena_of(memory, sizeof memory);
-    const Carillon__V1__BookingState *known = NULL;
+    struct known known = {.arena = &arena, .is = CARILLON__V1__BOOKING_STATE__INIT};
     Carillon__V1__BookingState state = CARILLON__V1__BOOKING_STATE__INIT;
     Google__Protobuf__Timestamp updated_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     int64_t now_ms = clock_wall_ms();
     write_format(&key, "%s/%s", w->tenant, w->booking);
     CHECK(!key.overflow);
-    int exit_code = read_known(config, writer, w, writer_bytes(&key), &arena, &known);
+    int exit_code = read_known(config, writer, w, writer_bytes(&key), &known);
     if (exit_code != EXIT_DONE)
         return exit_code;
-    const char *wrong = decide(w, known, &state);
+    const char *wrong = decide(w, &known, &state);
     if (wrong) {
-        fprintf(stderr, "carillon bookings: %s (known: %" PRIu64 ")\n", wrong, known->revision);
+        fprintf(stderr, "carillon bookings: %s (known: %" PRIu64 ")\n", wrong, known.is.revision);
         return EXIT_DATA;
     }
-    if (!known && !w->revision_text)
+    if (!known.any && !w->revision_text)
         fprintf(stderr, "nothing was known of booking %s: it has revision 0\n", w->booking);
     updated_at.seconds = now_ms / 1000;
     updated_at.nanos = (int32_t)(now_ms % 1000) * 1000000;

@@ -15,6 +15,7 @@ const char *const state_topic_names[STATE_TOPIC_COUNT] = {
 
 /* A booking's state is of no use 450 days after its last change. */
 #define BOOKING_LIFE_S (INT64_C(450) * 24 * 3600)
+enum { BOOKING_MEMORY = 4 * 1024 }; /* ids, and numbers */
 
 static const struct bytes aspects[] = {
     {"opt_out", 7},   {"unsubscribe", 11}, {"block", 5},   {"consent", 7},
@@ -68,6 +69,25 @@ static bool is_json(struct bytes value)
     return false;
 }
 
+static enum err encode(const ProtobufCMessage *message, struct arena *arena, struct bytes *wire)
+{
+    size_t room = protobuf_c_message_get_packed_size(message);
+    char *at = arena_take(arena, room + 1);
+    struct writer out = writer_of(at, room);
+    if (!at || pb_encode(message, &out) != ERR_OK || out.overflow)
+        return ERR_INVALID;
+    *wire = writer_bytes(&out);
+    return ERR_OK;
+}
+
+/* Who reads the state of a booking asks for these alone. */
+static void keep_state(Carillon__V1__BookingState *state)
+{
+    state->tenant_id = state->booking_id = NULL;
+    state->updated_at = NULL;
+    state->base.n_unknown_fields = 0;
+}
+
 enum err state_wire(const struct state_record *record, struct arena *arena, struct bytes *wire,
                     const char **why)
 {
@@ -85,16 +105,13 @@ enum err state_wire(const struct state_record *record, struct arena *arena, stru
     enum err err =
         json ? pb_from_json(type_of(record->topic), record->value, arena, NULL, &message, &error)
              : pb_decode(type_of(record->topic), record->value, arena, &message, &error);
-    if (err != ERR_OK || !json)
+    bool booking = record->topic == TOPIC_BOOKINGS;
+    if (err == ERR_OK && booking)
+        keep_state((Carillon__V1__BookingState *)message);
+    if (err != ERR_OK || (!json && !booking))
         return err == ERR_OK ? ERR_OK : ERR_INVALID;
-    size_t room = protobuf_c_message_get_packed_size(message);
-    char *at = arena_take(arena, room + 1);
-    struct writer out = writer_of(at, room);
     *why = "its value is too large";
-    if (!at || pb_encode(message, &out) != ERR_OK || out.overflow)
-        return ERR_INVALID;
-    *wire = writer_bytes(&out);
-    return ERR_OK;
+    return encode(message, arena, wire);
 }
 
 static void append_put(struct redis_sync *redis, struct bytes key, struct bytes aspect,
@@ -123,6 +140,49 @@ static uint32_t append_tenant(struct redis_sync *redis, struct bytes tenant, str
     return 2;
 }
 
+static const struct bytes booking_aspects[] = {{"revision", 8}, {"cancelled", 9}, {"confirmed", 9}};
+
+/* One field of what a booking's record says, or nothing. */
+static struct bytes said_of(const Carillon__V1__BookingState *all, uint32_t field,
+                            struct writer *out)
+{
+    Carillon__V1__BookingState one = CARILLON__V1__BOOKING_STATE__INIT;
+    one.has_revision = field == 0 && all->has_revision;
+    one.has_cancelled = field == 1 && all->has_cancelled;
+    one.has_confirmed = field == 2 && all->has_confirmed;
+    one.revision = all->revision;
+    one.cancelled = all->cancelled;
+    one.confirmed = all->confirmed;
+    enum err err = pb_encode(&one.base, out);
+    CHECK(err == ERR_OK && !out->overflow);
+    return writer_bytes(out);
+}
+
+/* What a record does not say stays (function `book`); what says nothing at all removes. */
+static uint32_t append_book(struct redis_sync *redis, struct bytes key, struct bytes offset,
+                            struct bytes wire)
+{
+    enum { FIELDS = countof(booking_aspects), FIELD_MAX = 16 };
+    char memory[BOOKING_MEMORY], field[FIELDS][FIELD_MAX];
+    struct arena arena = arena_of(memory, sizeof memory);
+    struct bytes book[5 + FIELDS] = {BYTES("FCALL"), BYTES("book"), BYTES("1"), key, offset};
+    ProtobufCMessage *message = NULL;
+    struct pb_error error = {0};
+    for (uint32_t i = 0; !wire.at && i < FIELDS; i++)
+        append_put(redis, key, booking_aspects[i], offset, wire);
+    if (!wire.at)
+        return FIELDS;
+    enum err err =
+        pb_decode(&carillon__v1__booking_state__descriptor, wire, &arena, &message, &error);
+    CHECK(err == ERR_OK); /* it was encoded here */
+    for (uint32_t i = 0; i < FIELDS; i++) {
+        struct writer out = writer_of(field[i], FIELD_MAX);
+        book[5 + i] = said_of((const Carillon__V1__BookingState *)message, i, &out);
+    }
+    redis_sync_append(redis, book, countof(book));
+    return 1;
+}
+
 static uint32_t append_booking(struct redis_sync *redis, const struct state_record *record,
                                const struct state_subject *subject, struct bytes offset,
                                struct bytes wire, int64_t now_ms)
@@ -136,10 +196,10 @@ static uint32_t append_booking(struct redis_sync *redis, const struct state_reco
     struct writer w = writer_of(seconds, sizeof seconds);
     write_i64(&w, left_s);
     state_booking_key(subject->tenant, subject->subject, key);
-    append_put(redis, (struct bytes){key, sizeof key}, subject->aspect, offset, wire);
+    uint32_t replies = append_book(redis, (struct bytes){key, sizeof key}, offset, wire);
     const struct bytes expire[] = {BYTES("EXPIRE"), {key, sizeof key}, writer_bytes(&w)};
     redis_sync_append(redis, expire, countof(expire));
-    return 2;
+    return replies + 1;
 }
 
 uint32_t state_append(struct redis_sync *redis, const struct state_record *record,

@@ -18,8 +18,8 @@ struct state_record {
     int64_t offset, timestamp_ms;
 };
 
-/* The value as protobuf, however it was written; `at` NULL where it removes. ERR_INVALID:
- * the record cannot be understood and says nothing; `why` is static. */
+/* The value as protobuf, however it was written; `at` NULL where it removes. Of a booking only
+ * what is kept. ERR_INVALID: the record cannot be understood and says nothing; `why` is static. */
 MUST_USE enum err state_wire(const struct state_record *record, struct arena *arena,
                              struct bytes *wire, const char **why);
 

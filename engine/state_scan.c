@@ -100,7 +100,9 @@ static int read_ranges(struct reading *r, const struct reader_range *ranges, uin
         struct bytes key = at.record.key;
         bool wanted = scan->key.size > 0 ? bytes_equal(key, scan->key)
                                          : !scan->wants || scan->wants(scan->context, key);
-        if (wanted && key.size > 0)
+        if (wanted && key.size > 0 && scan->take)
+            scan->take(scan->context, key, at.record.value);
+        else if (wanted && key.size > 0)
             latest_put(out, key, at.record.value, at.offset);
     }
     progress_end(&progress);

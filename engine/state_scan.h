@@ -12,6 +12,8 @@ struct state_scan {
     struct bytes key;                               /* this one alone; size 0: all */
     struct state_writer *writer;                    /* only what its Redis may lack; NULL: all */
     bool (*wants)(void *context, struct bytes key); /* NULL: every key */
+    /* Each that is wanted, in the order of its partition, instead of the latest; NULL: not. */
+    void (*take)(void *context, struct bytes key, struct bytes value);
     void *context;
 };
 /* The exit code; on one that is not 0 it was said why. */

@@ -84,6 +84,21 @@ check "an e-mail address is unsubscribed from all classes, in lower case" \
 check "a class that is given back leaves the others" \
     'run 0 suppress remove --config "$dir/c.yaml" --tenant t --address jo@example.fr --class marketing &&
      redis --no-raw get "r1:{$(key t jo@example.fr)}" | grep -aqF "*\\x05\\x01\\x02\\x03\\x04\\x06"'
+redis flushall >/dev/null
+check "classes that only the topic knows stay, too" \
+    'run 0 suppress add --config "$dir/c.yaml" --tenant t --address jo@example.fr --class conversation &&
+     redis --no-raw get "r1:{$(key t jo@example.fr)}" | grep -aqF "*\\x05\\x01\\x02\\x03\\x04\\x06"'
+state() { redis --no-raw get "b1:{$(key t b)}"; }
+printf 't/b:{"revision":7,"confirmed":true}\nt/b:{"cancelled":true}\n' |
+    kcat -b "$KAFKA_BOOTSTRAP" -P -K: -X partitioner=murmur2_random -t "${prefix}carillon.bookings.state"
+check "what upstream records say of a booking, each a part, is known to the command" \
+    'run 0 bookings confirm --config "$dir/c.yaml" --tenant t --booking b &&
+     state | grep -F "revision|" | grep -F "cancelled|2|2| \\x01" | grep -qF "\\x18\\a"'
+check "a booking is not cancelled any more with a higher revision" \
+    'run 65 bookings revise --config "$dir/c.yaml" --tenant t --booking b --revision 7 &&
+     run 0 bookings revise --config "$dir/c.yaml" --tenant t --booking b --revision 8 &&
+     state | grep -qF "cancelled|3|2| \\x00"'
+run 0 suppress add --config "$dir/c.yaml" --tenant t --address +33612345678
 check "a fact that is removed is a null in the topic and empty in Redis" \
     'run 0 suppress remove --config "$dir/c.yaml" --tenant t --address +33612345678 &&
      records carillon.suppressions | grep -q "^t/+33612345678/opt_out~-1" &&

@@ -1,6 +1,7 @@
 /* The follower on a real Kafka and Redis: what stands in the state topics is in Redis, and
  * the marks and the epoch never say more than is true. */
 #include "clients.h"
+#include "domain/pbjson.h"
 #include "domain/redis_functions.h"
 #include "domain/state_key.h"
 #include "follower.h"
@@ -280,6 +281,51 @@ static void a_later_record_is_in_force_soon_and_a_null_removes(void **state)
     follower_close(f);
 }
 
+/* What stands of the booking, as workers read it. */
+static bool booking_is(struct stage *s, uint64_t revision, bool cancelled)
+{
+    char key[STATE_KEY_SIZE], memory[256], text[64];
+    struct writer wire = writer_of(text, sizeof text);
+    struct arena arena = arena_of(memory, sizeof memory);
+    ProtobufCMessage *message = NULL;
+    struct pb_error error;
+    state_booking_key(BYTES("t"), BYTES("told in parts"), key);
+    if (state_document(get(s, key, sizeof key), &wire) != ERR_OK ||
+        pb_decode(&carillon__v1__booking_state__descriptor, writer_bytes(&wire), &arena, &message,
+                  &error) != ERR_OK)
+        return false;
+    const Carillon__V1__BookingState *is = (const Carillon__V1__BookingState *)message;
+    return is->revision == revision && is->cancelled == cancelled;
+}
+
+static void until_booking_is(struct stage *s, uint64_t revision, bool cancelled)
+{
+    for (uint64_t until = patience(); !booking_is(s, revision, cancelled);) {
+        assert_true(clock_mono_ns() < until);
+        pause_a_little();
+    }
+}
+
+static void what_a_bookings_record_leaves_out_stays_and_an_explicit_value_clears(void **state)
+{
+    struct stage *s = *state;
+    const char *key = "t/told in parts";
+    struct follower *f = follow(s);
+    until_true(s);
+    write_record(s, TOPIC_BOOKINGS, key,
+                 BYTES("{\"booking_id\":\"told in parts\",\"revision\":7}"));
+    until_booking_is(s, 7, false);
+    write_record(s, TOPIC_BOOKINGS, key, BYTES("{\"cancelled\":true}"));
+    until_booking_is(s, 7, true);
+    write_record(s, TOPIC_BOOKINGS, key, BYTES("\x18\x08")); /* revision 8, in protobuf */
+    until_booking_is(s, 8, true);
+    write_record(s, TOPIC_BOOKINGS, key, BYTES("{\"cancelled\":false}"));
+    until_booking_is(s, 8, false);
+    write_record(s, TOPIC_BOOKINGS, key, (struct bytes){0});
+    until_booking_is(s, 0, false);
+    follower_close(f);
+}
+
 static void an_emptied_redis_is_filled_again_and_a_new_epoch_begins(void **state)
 {
     struct stage *s = *state;
@@ -394,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(a_first_start_applies_all_commits_and_has_lost_nothing),
         ON_BOTH(a_later_record_is_in_force_soon_and_a_null_removes),
+        ON_BOTH(what_a_bookings_record_leaves_out_stays_and_an_explicit_value_clears),
         ON_BOTH(an_emptied_redis_is_filled_again_and_a_new_epoch_begins),
         ON_BOTH(a_redis_that_kept_its_data_gets_marks_of_its_new_life),
         ON_BOTH(a_redis_without_functions_is_waited_for_and_then_filled),

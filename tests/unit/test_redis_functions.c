@@ -261,6 +261,55 @@ static void a_piece_is_replaced_only_by_a_higher_offset(void **state)
     holds(redis, "rubbish");
 }
 
+static int64_t book(struct redis_sync *redis, const char *offset, struct bytes revision,
+                    struct bytes cancelled, struct bytes confirmed)
+{
+    const struct redis_reply *reply = ASK(redis, BYTES("FCALL"), BYTES("book"), BYTES("1"), KEY,
+                                          bytes_of(offset), revision, cancelled, confirmed);
+    return reply->type == REDIS_INTEGER ? reply->integer : -1;
+}
+
+#define UNSAID BYTES("")
+#define REVISION(n) ((struct bytes){"\x18" n, 2})
+#define CANCELLED(n) ((struct bytes){"\x20" n, 2})
+#define CONFIRMED(n) ((struct bytes){"\x28" n, 2})
+
+static void what_a_bookings_record_does_not_say_stays(void **state)
+{
+    struct redis_sync *redis = fresh(state);
+    assert_int_equal(book(redis, "1", REVISION("\x07"), UNSAID, UNSAID), 1);
+    assert_int_equal(book(redis, "2", UNSAID, CANCELLED("\x01"), UNSAID), 1);
+    assert_int_equal(book(redis, "3", REVISION("\x08"), UNSAID, UNSAID), 1);
+    holds(redis, "cancelled|2|2|\x20\x01revision|3|2|\x18\x08");
+    assert_int_equal(book(redis, "2", REVISION("\x01"), UNSAID, CONFIRMED("\x01")), 1); /* late */
+    assert_int_equal(book(redis, "4", UNSAID, CANCELLED("\x02"), UNSAID), 1);
+    holds(redis, "revision|3|2|\x18\x08"
+                 "confirmed|2|2|\x28\x01"
+                 "cancelled|4|2|\x20\x02");
+    given(redis, "rubbish");
+    assert_int_equal(book(redis, "5", REVISION("\x09"), UNSAID, UNSAID), -1);
+    holds(redis, "rubbish");
+}
+
+static void a_confirmation_belongs_to_its_revision(void **state)
+{
+    struct redis_sync *redis = fresh(state);
+    book(redis, "1", REVISION("\x07"), UNSAID, UNSAID);
+    book(redis, "2", UNSAID, UNSAID, CONFIRMED("\x01"));
+    assert_int_equal(book(redis, "3", REVISION("\x07"), UNSAID, UNSAID), 1); /* the same again */
+    holds(redis, "confirmed|2|2|\x28\x01"
+                 "revision|3|2|\x18\x07");
+    assert_int_equal(book(redis, "2", REVISION("\x06"), UNSAID, UNSAID), 0); /* read again */
+    holds(redis, "confirmed|2|2|\x28\x01"
+                 "revision|3|2|\x18\x07");
+    assert_int_equal(book(redis, "5", REVISION("\x09"), UNSAID, CONFIRMED("\x01")), 2);
+    assert_int_equal(book(redis, "6", REVISION("\x0a"), UNSAID, UNSAID), 2);
+    const struct redis_reply *now = ASK(redis, BYTES("GET"), KEY);
+    assert_true(bytes_equal(now->text, ((struct bytes){"revision|6|2|\x18\x0a"
+                                                       "confirmed|6|2|\x28\x00",
+                                                       31})));
+}
+
 #define CAP BYTES("f1:{k}")
 
 static const struct redis_reply *cap(struct redis_sync *redis, const char *own, const char *at_ms,
@@ -461,6 +510,8 @@ int main(void)
         cmocka_unit_test(slots_follow_one_another_at_the_interval),
         cmocka_unit_test(a_cool_route_grants_nothing_and_only_cools_longer),
         cmocka_unit_test(a_piece_is_replaced_only_by_a_higher_offset),
+        cmocka_unit_test(what_a_bookings_record_does_not_say_stays),
+        cmocka_unit_test(a_confirmation_belongs_to_its_revision),
         cmocka_unit_test(a_cap_counts_others_in_the_window_that_ends_now),
         cmocka_unit_test(a_cap_never_counts_the_event_itself),
         cmocka_unit_test(every_cap_must_let_it_pass),

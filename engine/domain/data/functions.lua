@@ -5,7 +5,7 @@ local function now_us()
 end
 local function text(n) return string.format('%.0f', n) end
 
-redis.register_function{function_name = 'version', flags = {'no-writes'}, callback = function() return 2 end}
+redis.register_function{function_name = 'version', flags = {'no-writes'}, callback = function() return 3 end}
 
 -- takeover  KEYS[1] = claim; ARGV: value seen, new value, ttl_ms, skew_ms.
 -- FREE: nobody was sending (deadline 0). AMBIG: the earlier attempt died in mid-send. Both: the claim is now ours.
@@ -98,18 +98,44 @@ end)
 
 -- put  KEYS[1] = state of a subject; ARGV: aspect, offset, bytes ('' removes).  The value is a row of pieces
 -- aspect|offset|length|bytes; a piece is replaced only by a higher offset of its topic partition.
-redis.register_function('put', function(k, a)
-  local cur, at, kept = redis.call('GET', k[1]) or '', 1, ''
+local function pieces(cur, visit)
+  local at = 1
   while at <= #cur do
     local head, stop, aspect, offset, size = string.find(cur, '^([%w_]+)|(%d+)|(%d+)|', at)
-    if not head then return redis.error_reply('CORRUPT state') end
-    local piece = string.sub(cur, at, stop + size)
-    if aspect ~= a[1] then kept = kept .. piece
-    elseif tonumber(offset) >= tonumber(a[2]) then return 0 end
+    if not head then return false end
+    visit(aspect, tonumber(offset), string.sub(cur, at, stop + size), string.sub(cur, stop + 1, stop + size))
     at = stop + size + 1
   end
-  redis.call('SET', k[1], kept .. a[1] .. '|' .. a[2] .. '|' .. #a[3] .. '|' .. a[3])
+  return true
+end
+local function put(key, name, at, bytes)
+  local kept, newer = '', false
+  local good = pieces(redis.call('GET', key) or '', function(aspect, offset, piece)
+    if aspect ~= name then kept = kept .. piece
+    elseif offset >= tonumber(at) then newer = true end
+  end)
+  if not good then return redis.error_reply('CORRUPT state') end
+  if newer then return 0 end
+  redis.call('SET', key, kept .. name .. '|' .. at .. '|' .. #bytes .. '|' .. bytes)
   return 1
+end
+redis.register_function('put', function(k, a) return put(k[1], a[1], a[2], a[3]) end)
+
+-- book  KEYS[1] = state of a booking; ARGV: offset, then the bytes of revision, cancelled and confirmed ('': not said).
+-- Each is a piece; what is not said stays. But a confirmation is of its revision: another one starts unconfirmed.
+redis.register_function('book', function(k, a)
+  local revision, when, known = '\24\0', -1, false
+  local good = pieces(redis.call('GET', k[1]) or '', function(aspect, offset, piece, bytes)
+    if aspect == 'revision' then revision, when = bytes, offset end
+    known = known or aspect == 'confirmed'
+  end)
+  if not good then return redis.error_reply('CORRUPT state') end
+  if known and a[2] ~= '' and a[4] == '' and a[2] ~= revision and when < tonumber(a[1]) then a[4] = '\40\0' end
+  local changed = 0
+  for i, name in ipairs({'revision', 'cancelled', 'confirmed'}) do
+    if a[i + 1] ~= '' then changed = changed + put(k[1], name, a[1], a[i + 1]) end
+  end
+  return changed
 end)
 
 -- cap  KEYS[1] = f1:{customer, class}; ARGV: event|origin, at_ms, 'count/period_ms ' for each cap.
