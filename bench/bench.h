@@ -14,3 +14,4 @@ int produce_command(int argc, char **argv);
 int dump_command(int argc, char **argv);
 int lag_command(int argc, char **argv);
 int load_command(int argc, char **argv);
+int fill_command(int argc, char **argv);

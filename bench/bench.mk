@@ -15,3 +15,8 @@ bench-rules: build/carillon-bench
 .PHONY: bench-quick
 bench-quick: build/carillon build/carillon-bench
 	@bench/quick.sh
+
+# 11,000,000 records, about 8 GB; SCALE=tenth or tiny for less.
+.PHONY: bench-deferral
+bench-deferral: build/carillon build/carillon-bench
+	@bench/deferral.sh --scale $(or $(SCALE),full)

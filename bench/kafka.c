@@ -62,17 +62,19 @@ struct kafka_out *kafka_out_open(const char *brokers, kafka_ack_fn on_ack, void 
     return out;
 }
 
-bool kafka_out_put(struct kafka_out *out, const char *topic, struct bytes key, struct bytes value,
-                   const struct kafka_header *headers, size_t header_count, void *opaque)
+bool kafka_out_put(struct kafka_out *out, const char *topic, int32_t partition, struct bytes key,
+                   struct bytes value, const struct kafka_header *headers, size_t header_count,
+                   void *opaque)
 {
     rd_kafka_headers_t *list = rd_kafka_headers_new(header_count);
     for (size_t i = 0; i < header_count; i++)
         rd_kafka_header_add(list, headers[i].name, -1, headers[i].value.at,
                             (ssize_t)headers[i].value.size);
     rd_kafka_resp_err_t err = rd_kafka_producev(
-        out->handle, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key.at, key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.at, value.size),
-        RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+        out->handle, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.at, key.size),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.at, value.size), RD_KAFKA_V_HEADERS(list),
+        RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
     if (err)
         rd_kafka_headers_destroy(list);
     if (err && err != RD_KAFKA_RESP_ERR__QUEUE_FULL) {

@@ -15,9 +15,10 @@ struct kafka_out;
 typedef void (*kafka_ack_fn)(void *context, void *opaque, int32_t partition, int64_t offset);
 
 struct kafka_out *kafka_out_open(const char *brokers, kafka_ack_fn on_ack, void *context);
-/* Partition by the key. False: its queue is full, poll and try again. NULL value: null. */
-bool kafka_out_put(struct kafka_out *out, const char *topic, struct bytes key, struct bytes value,
-                   const struct kafka_header *headers, size_t header_count, void *opaque) MUST_USE;
+/* Partition -1: by the key. False: its queue is full, poll and try again. NULL value: null. */
+bool kafka_out_put(struct kafka_out *out, const char *topic, int32_t partition, struct bytes key,
+                   struct bytes value, const struct kafka_header *headers, size_t header_count,
+                   void *opaque) MUST_USE;
 void kafka_out_poll(struct kafka_out *out, int wait_ms);
 size_t kafka_out_pending(const struct kafka_out *out);
 /* Waits up to that long for what is not acknowledged. */

@@ -63,7 +63,7 @@ static void put(struct load *l, int64_t at, uint8_t copy)
     snprintf(r->topic, sizeof r->topic, "%s", topic);
     struct bytes key = {l->made.key, l->made.key_size};
     struct bytes value = {l->made.value, l->made.value_size};
-    while (!kafka_out_put(l->out, topic, key, value, NULL, 0, r))
+    while (!kafka_out_put(l->out, topic, -1, key, value, NULL, 0, r))
         kafka_out_poll(l->out, 10);
     l->produced++;
 }

@@ -11,6 +11,7 @@ static const struct {
     {"provider", "simulates the providers; journals every request before it answers",
      provider_command},
     {"load", "produces seeded events at a rate, and journals them", load_command},
+    {"fill", "fills a deferral ring, as a night's deferrals would have", fill_command},
     {"verify", "judges a run by its journals and topics; exit 1 on any violation", verify_command},
     {"show", "prints a provider journal as JSON lines", show_command},
     {"produce", "puts raw records, as they stand, into a topic", produce_command},

@@ -63,7 +63,7 @@ static bool put_line(struct kafka_out *out, const char *topic, char *line, size_
             return false;
         headers[count++].name = name;
     }
-    while (!kafka_out_put(out, topic, key, value, headers, count, (void *)(uintptr_t)number))
+    while (!kafka_out_put(out, topic, -1, key, value, headers, count, (void *)(uintptr_t)number))
         kafka_out_poll(out, 10);
     return true;
 }

@@ -129,6 +129,8 @@ void shard_turn_ring(struct shard *s)
     clock.held = clock.held || !s->ring.open;
     schedule_turn(&s->schedule, s->now_ns, clock);
     forecast_turn(&s->forecast, s->now_ns);
+    metric_set(&s->metrics, METRIC_DEFERRED_LOADED, 0, s->hand.loaded);
+    metric_set(&s->metrics, METRIC_DEFERRED_PAYLOADS, 0, (uint64_t)s->hand.cache.used * CHUNK_SIZE);
 }
 
 void shard_complete_offset(struct shard *s, const struct event *event)
