@@ -9,7 +9,8 @@ $(OUT)/bugs/claim_%: tests/unit/test_claim.c $(wildcard engine/domain/claim*.c e
 
 RING_BUGS := late_ack_counts held_ack_counts trust_mark owed_is_over seen_begins_at_end passed_is_done \
              no_going_back end_asked_before finished_while_open finished_while_held finished_at_slot_end \
-             fired_while_held hint_of_any_log
+             fired_while_held hint_of_any_log jumped_is_done \
+             stay_behind_the_jump
 RING_BUG_BIN := $(patsubst %,$(OUT)/bugs/ring_%,$(RING_BUGS))
 RING_BUG_C := engine/domain/ring.c engine/domain/ring_reader.c
 

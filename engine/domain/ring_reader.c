@@ -28,7 +28,7 @@ static void enter(struct ring_reader *r, enum ring_reader_state state)
 
 static bool reads(const struct ring_reader *r)
 {
-    return r->state == RING_READER_PEEKING || r->state == RING_READER_TAILING ||
+    return (r->state == RING_READER_PEEKING && !r->met_later) || r->state == RING_READER_TAILING ||
            r->state == RING_READER_OWING;
 }
 
@@ -184,11 +184,22 @@ static void owe(struct ring_reader *r, int64_t cycle)
     r->commit_due = true;
 }
 
+/* Records that were passed over belong to the cycle that begins. */
+static void go_back(struct ring_reader *r)
+{
+#ifdef BUG_no_going_back
+    return;
+#endif
+    r->next = r->window.low;
+    r->jumped = r->reading = false;
+    r->pass++;
+}
+
 /* Where the current cycle stands by the clock and the mark. */
 static void enter_cycle(struct ring_reader *r, const struct ring_clock *clock)
 {
     r->end_after = -1;
-    r->asking = false;
+    r->asking = r->met_later = false;
     r->entry++;
 #ifdef BUG_trust_mark
     if (r->finished >= r->cycle) {
@@ -204,6 +215,10 @@ static void enter_cycle(struct ring_reader *r, const struct ring_clock *clock)
     } else {
         enter(r, RING_READER_RESTING);
     }
+#ifndef BUG_stay_behind_the_jump
+    if (r->jumped && reads(r))
+        go_back(r);
+#endif
 }
 
 void ring_reader_assigned(struct ring_reader *r, const struct ring_clock *clock,
@@ -214,6 +229,8 @@ void ring_reader_assigned(struct ring_reader *r, const struct ring_clock *clock,
     memset(r->loaded, 0, r->window.words * sizeof(*r->loaded));
     r->loaded_count = 0;
     r->reading = r->asking = r->commit_due = r->commit_out = r->last_commit = false;
+    r->met_later = r->jumped = false;
+    r->fresh = true;
     r->cycle = ring_cycle_at(&r->ring, r->slot, r->lead_ms, clock->now_ms);
     read_start(r, start);
     r->next = r->window.low;
@@ -256,17 +273,6 @@ void ring_reader_off(struct ring_reader *r)
 
 /* --- time ------------------------------------------------------------------------------ */
 
-/* Records that were passed over belong to the cycle that begins. */
-static void go_back(struct ring_reader *r)
-{
-#ifdef BUG_no_going_back
-    return;
-#endif
-    r->next = r->window.low;
-    r->reading = false;
-    r->pass++;
-}
-
 /* A clock that cannot be trusted decides nothing. */
 static bool trusted(const struct ring_clock *clock)
 {
@@ -274,6 +280,16 @@ static bool trusted(const struct ring_clock *clock)
     return true;
 #endif
     return !clock->held && clock->agreed;
+}
+
+/* Who wrote the later record saw the cycle's reading time over (the guard slots): what lies
+ * behind it was written after that, and counts for no cycle up to this one. */
+static void jump(struct ring_reader *r)
+{
+    if (r->state != RING_READER_PEEKING || !r->met_later || r->end_after < 0)
+        return;
+    r->jumped |= r->next < r->end_after;
+    r->next = i64_max(r->next, r->end_after);
 }
 
 /* The log was read to an end that was asked after the cycle's reading time: what is due in
@@ -285,9 +301,12 @@ static bool saw_all(const struct ring_reader *r, const struct ring_clock *clock)
 
 static void finish(struct ring_reader *r, const struct ring_clock *clock)
 {
+    if (trusted(clock))
+        jump(r);
     if (!saw_all(r, clock))
         return;
     if (r->state == RING_READER_PEEKING) { /* empty: nothing is owed yet, which is no mark */
+        r->fresh = r->met_later = false;
         enter(r, RING_READER_RESTING);
         return;
     }
@@ -299,6 +318,7 @@ static void finish(struct ring_reader *r, const struct ring_clock *clock)
         return;
     r->finished = r->cycle;
     r->commit_due = true;
+    r->fresh = false;
     enter(r, RING_READER_RESTING);
 }
 
@@ -367,11 +387,27 @@ static bool is_later(const struct ring_reader *r, int64_t due_ms)
     return slot > r->cycle && (slot - r->cycle) % r->ring.slots == 0;
 }
 
+/* Not into the window, which takes what it was not told of for done: what was jumped over is
+ * not. A later writer's record that is owed all the same is read with what lies before it. */
+static enum ring_reader_seen seen_behind(struct ring_reader *r, int64_t offset, int64_t due_ms)
+{
+    if (is_later(r, due_ms)) {
+        r->next = offset + 1;
+        return RING_READER_PASS;
+    }
+    go_back(r);
+    return RING_READER_SKIP;
+}
+
 enum ring_reader_seen ring_reader_seen(struct ring_reader *r, uint32_t pass, int64_t offset,
                                        int64_t due_ms)
 {
     if (pass != r->pass || !reads(r) || offset < r->next)
         return RING_READER_SKIP;
+#ifndef BUG_jumped_is_done
+    if (r->jumped && offset >= r->window.delivered)
+        return seen_behind(r, offset, due_ms);
+#endif
     enum err err = add(r, offset);
     if (err == ERR_AGAIN)
         return RING_READER_FULL;
@@ -385,6 +421,7 @@ enum ring_reader_seen ring_reader_seen(struct ring_reader *r, uint32_t pass, int
         window_complete(&r->window, offset);
         r->commit_due = true;
 #endif
+        r->met_later |= r->state == RING_READER_PEEKING && r->fresh;
         return RING_READER_PASS;
     }
     load(r, offset);

@@ -13,7 +13,8 @@
 enum ring_reader_state {
     RING_READER_OFF,     /* not ours */
     RING_READER_RESTING, /* not read, until the next cycle or an end offset beyond what was seen */
-    RING_READER_PEEKING, /* outside the cycle's time: read to the end, is anything owed? */
+    RING_READER_PEEKING, /* outside the cycle's time: is anything owed? Read to the end, or, where
+                            nothing was seen before, to the first record of a later cycle */
     RING_READER_TAILING, /* from slot start - lead to slot end + one slot, whatever a mark says */
     RING_READER_OWING,   /* after that: read until the cycle is finished */
     RING_READER_LEAVING, /* revoked: nothing is read or fired; the last commit */
@@ -44,6 +45,9 @@ struct ring_reader {
     int64_t cycle;         /* the current one */
     int64_t finished;      /* the mark: the newest cycle that is finished; RING_NO_CYCLE */
     int64_t end_after;     /* an end offset asked after the cycle's reading time; -1 */
+    bool fresh;            /* peeking for the first time: a later cycle's record ends it ... */
+    bool met_later;        /* ... and was met: what is behind it was written when this was over */
+    bool jumped;           /* past what lies behind such a record; gone back when it matters */
     bool reading, asking;  /* what the caller was told to do */
     bool commit_due, commit_out, last_commit;
 };

@@ -63,7 +63,7 @@ static void drop_partitions(struct hand *hand)
     hand->partitions = NULL;
     hand->scratch = NULL;
     hand->touched = NULL;
-    hand->partition_count = hand->touched_count = 0;
+    hand->partition_count = hand->touched_count = hand->peeks = 0;
     hand->state = HAND_IDLE;
     hand->commit_out = false;
 }

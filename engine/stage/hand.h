@@ -71,6 +71,7 @@ struct hand_partition {
     bool probing;          /* not started: read for a record that tells the geometry */
     bool touched;          /* in hand->touched */
     bool asks;             /* for its end offset, this turn */
+    bool peeks;            /* one of hand->peeks */
     bool full;             /* its window cannot grow any more: read on when some is done */
     int64_t committed;     /* as assigned; -1: never */
     struct bytes metadata; /* of that commit, until started; malloc'd */
@@ -116,6 +117,7 @@ struct hand {
     } * topics;
     uint32_t *touched; /* partitions whose readers are to be asked what to do */
     uint32_t touched_count;
+    uint32_t peeks; /* partitions that are peeked in and have more to read: few at a time */
     uint32_t epoch; /* of the newest partition start */
     int64_t assigned_ms;
     bool stopped;

@@ -13,7 +13,7 @@ enum {
     LOOK_MS = 1000,   /* all readers are asked at least so often */
     ENDS_MS = 10000,  /* all end offsets are */
     WORDS_LEAST = 16, /* of a window; it grows */
-    ASKS_MAX = 32,    /* under way; older ones were lost */
+    PEEKS_MAX = 8,    /* at a time: what is due loads beside them, and buffers stay few */
 };
 
 /* What a record says of itself. */
@@ -180,13 +180,30 @@ static void begin_reading(struct hand *hand, struct hand_partition *p,
     p->full = false;
 }
 
-static void serve(struct hand *hand, struct hand_partition *p)
+static bool has_more(const struct hand_partition *p)
 {
-    p->touched = false;
-    start_if_known(hand, p);
-    if (!p->started)
-        return;
-    ring_reader_turn(&p->reader, &hand->clock);
+    return p->reader.state == RING_READER_PEEKING && (p->end < 0 || p->reader.next < p->end);
+}
+
+/* A peek that has something to read waits for its turn. */
+static bool waits(const struct hand *hand, const struct hand_partition *p)
+{
+    return has_more(p) && !p->reader.met_later && !p->reader.reading &&
+           (p->end < 0 || hand->peeks >= PEEKS_MAX);
+}
+
+static void count_peek(struct hand *hand, struct hand_partition *p)
+{
+    bool peeks = has_more(p) && p->reader.reading;
+    if (p->peeks && !peeks)
+        hand->look_ns = hand->now_ns; /* the next one may begin */
+    hand->peeks += peeks;
+    hand->peeks -= p->peeks;
+    p->peeks = peeks;
+}
+
+static void follow(struct hand *hand, struct hand_partition *p)
+{
     for (;;) {
         struct ring_reader_action action = ring_reader_next(&p->reader, &hand->clock);
         switch (action.what) {
@@ -203,6 +220,18 @@ static void serve(struct hand *hand, struct hand_partition *p)
             break;
         }
     }
+}
+
+static void serve(struct hand *hand, struct hand_partition *p)
+{
+    p->touched = false;
+    start_if_known(hand, p);
+    if (!p->started)
+        return;
+    ring_reader_turn(&p->reader, &hand->clock);
+    if (!waits(hand, p))
+        follow(hand, p);
+    count_peek(hand, p);
 }
 
 /* When the clock alone changes what it does. */
@@ -359,6 +388,7 @@ static void on_record(struct hand *hand, struct hand_partition *p, const struct 
         feed_stop(hand->options.feed, p->topic, p->partition);
         break;
     case RING_READER_PASS:
+        hand_touch(hand, p); /* it may have met what it peeked for */
         break;
     }
 }

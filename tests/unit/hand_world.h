@@ -56,7 +56,7 @@ static struct world {
         int32_t partition; /* -1: an answer to a SET */
     } commands[2048];
     uint32_t command_count, hints_written;
-    uint32_t ask_count, read;
+    uint32_t ask_count, read, taken; /* of records: may be taken yet, were taken */
     struct feed_partition answered[WORLD_PARTITIONS];
 } world;
 
@@ -284,6 +284,7 @@ static inline void world_deliver(int32_t partition, struct feed_event *out)
                                   .header_count = r->strange ? 0 : 3,
                                   .timestamp_ms = 7};
     log->at++;
+    world.taken++;
 }
 
 void feed_take(struct feed *feed, struct feed_event *out)

@@ -206,6 +206,25 @@ static void an_older_generations_records_tell_its_geometry(void **state)
     finish();
 }
 
+static void of_a_later_slot_only_the_first_records_are_read_before_its_time(void **state)
+{
+    (void)state;
+    begin(12);
+    int64_t due = world.now_ms + 1900;
+    for (uint32_t i = 0; i < 600; i++)
+        world_append(due, 100, false);
+    open_hand(1 << 20, true);
+    for (uint32_t i = 0; i < 40; i++, world.now_ms++) {
+        world.read = 1;
+        turn();
+    }
+    assert_int_equal(world.taken, WORLD_SPREAD); /* of each partition of the slot one */
+    assert_int_equal(hand.peeks, 0);
+    run_ms(3000, 5);
+    assert_true(all_closed());
+    finish();
+}
+
 static void more_than_the_cache_holds_is_read_in_passes(void **state)
 {
     (void)state;
@@ -467,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_record_fires_at_its_time_and_is_committed),
         cmocka_unit_test(what_is_no_deferral_fires_at_once),
         cmocka_unit_test(an_older_generations_records_tell_its_geometry),
+        cmocka_unit_test(of_a_later_slot_only_the_first_records_are_read_before_its_time),
         cmocka_unit_test(more_than_the_cache_holds_is_read_in_passes),
         cmocka_unit_test(left_overs_go_by_slot_then_expiry_and_leave_half_to_what_is_on_time),
         cmocka_unit_test(many_foreign_waiters_hold_back_firing_and_not_reading),

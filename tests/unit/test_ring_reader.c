@@ -84,6 +84,18 @@ static void the_next_cycle_is_passed_over_and_comes_back(void **state)
         .name = "wrap-around and a hand-over", .dues = {6, 21}, .hands = 1, .times = both_cycles});
 }
 
+/* Peeking for the first time ends at the next cycle's first record. */
+static void what_was_jumped_over_comes_back(void **state)
+{
+    (void)state;
+    explored(&(struct bounds){.name = "both in the next cycle, a kill",
+                              .dues = {21, 22},
+                              .losses = 1,
+                              .kills = 1,
+                              .net = true,
+                              .times = both_cycles});
+}
+
 static void two_generations_are_served(void **state)
 {
     (void)state;
@@ -174,6 +186,85 @@ static void records_of_an_older_pass_are_not_heard(void **state)
     assert_int_equal(ring_reader_seen(&r, again.pass, 0, 22), RING_READER_LOAD);
     assert_int_equal(ring_reader_seen(&r, again.pass, 1, 6), RING_READER_LOAD);
     ring_reader_validate(&r);
+}
+
+static const struct ring_clock over = {.now_ms = 14, .agreed = true};
+
+/* Peeked for the first time, met a record of the next cycle at 0, and rests before `end`. */
+static void start_resting(struct ring_reader *r, uint64_t bits[2], int64_t end)
+{
+    ring_reader_init(
+        r, &(struct ring_reader_options){
+               .ring = model_rings[0], .partition = 1, .lead_ms = LEAD, .bits = bits, .words = 1});
+    ring_reader_assigned(r, &over, &(struct ring_reader_start){.end = -1});
+    struct ring_reader_action a = ring_reader_next(r, &over);
+    assert_int_equal(a.what, RING_READER_DO_READ);
+    assert_int_equal(ring_reader_next(r, &over).what, RING_READER_DO_ASK);
+    assert_int_equal(ring_reader_seen(r, a.pass, 0, 22), RING_READER_PASS);
+    assert_int_equal(ring_reader_next(r, &over).what, RING_READER_DO_STOP);
+    assert_int_equal(r->state, RING_READER_PEEKING); /* the end is not known yet */
+    ring_reader_end(r, &(struct ring_asked){over, r->entry}, end);
+    ring_reader_turn(r, &over);
+    assert_int_equal(r->state, RING_READER_RESTING);
+}
+
+/* The net: one more record lies behind the end. */
+static struct ring_reader_action peek_again(struct ring_reader *r, int64_t end)
+{
+    ring_reader_end(r, &(struct ring_asked){over, r->entry}, end);
+    struct ring_reader_action a = ring_reader_next(r, &over);
+    assert_int_equal(a.what, RING_READER_DO_READ);
+    return a;
+}
+
+static void what_a_first_peek_jumped_over_is_not_done(void **state)
+{
+    (void)state;
+    struct ring_reader r;
+    uint64_t bits[2];
+    start_resting(&r, bits, 3);
+    struct ring_reader_action a = peek_again(&r, 4);
+    assert_int_equal(a.from, 3);
+    assert_int_equal(ring_reader_seen(&r, a.pass, 3, 22), RING_READER_PASS);
+    const struct ring_clock next = {.now_ms = 18, .agreed = true};
+    ring_reader_turn(&r, &next);
+    a = ring_reader_next(&r, &next);
+    assert_int_equal(a.from, 0);
+    for (int64_t o = 0; o < 4; o++)
+        assert_int_equal(ring_reader_seen(&r, a.pass, o, 22), RING_READER_LOAD);
+    ring_reader_validate(&r);
+}
+
+static void a_late_writer_s_record_behind_a_jump_is_read_with_what_lies_before_it(void **state)
+{
+    (void)state;
+    struct ring_reader r;
+    uint64_t bits[2];
+    start_resting(&r, bits, 3);
+    struct ring_reader_action a = peek_again(&r, 4);
+    assert_int_equal(ring_reader_seen(&r, a.pass, 3, 6), RING_READER_SKIP);
+    a = ring_reader_next(&r, &over);
+    assert_int_equal(a.what, RING_READER_DO_READ);
+    assert_int_equal(a.from, 0);
+    for (int64_t o = 0; o < 3; o++) /* all of them this time */
+        assert_int_equal(ring_reader_seen(&r, a.pass, o, 22), RING_READER_PASS);
+    assert_int_equal(ring_reader_seen(&r, a.pass, 3, 6), RING_READER_LOAD);
+    ring_reader_validate(&r);
+}
+
+static void a_clock_that_goes_back_into_the_cycle_s_time_reads_what_was_jumped_over(void **state)
+{
+    (void)state;
+    struct ring_reader r;
+    uint64_t bits[2];
+    start_resting(&r, bits, 3);
+    const struct ring_clock back = {.now_ms = 11, .agreed = true};
+    ring_reader_turn(&r, &back);
+    assert_int_equal(r.state, RING_READER_TAILING);
+    struct ring_reader_action a = ring_reader_next(&r, &back);
+    assert_int_equal(a.from, 0);
+    assert_int_equal(ring_reader_seen(&r, a.pass, 0, 22), RING_READER_PASS);
+    assert_int_equal(ring_reader_seen(&r, a.pass, 1, 6), RING_READER_LOAD);
 }
 
 static void a_full_window_grows_with_what_is_loaded(void **state)
@@ -414,12 +505,16 @@ int main(void)
         cmocka_unit_test(late_and_lost_acknowledgements_lose_nothing),
         cmocka_unit_test(a_record_is_deferred_again_into_this_cycle_or_the_next),
         cmocka_unit_test(the_next_cycle_is_passed_over_and_comes_back),
+        cmocka_unit_test(what_was_jumped_over_comes_back),
         cmocka_unit_test(two_generations_are_served),
         cmocka_unit_test(a_wrong_clock_is_held),
         cmocka_unit_test(a_server_that_leaps_on_and_back_loses_nothing),
         cmocka_unit_test(what_a_hint_says_loses_nothing),
         cmocka_unit_test(the_bounds_reach_what_they_are_for),
         cmocka_unit_test(records_of_an_older_pass_are_not_heard),
+        cmocka_unit_test(what_a_first_peek_jumped_over_is_not_done),
+        cmocka_unit_test(a_late_writer_s_record_behind_a_jump_is_read_with_what_lies_before_it),
+        cmocka_unit_test(a_clock_that_goes_back_into_the_cycle_s_time_reads_what_was_jumped_over),
         cmocka_unit_test(a_full_window_grows_with_what_is_loaded),
         cmocka_unit_test(a_mark_that_cannot_be_is_none),
         cmocka_unit_test(nothing_counts_after_the_partition_went),
