@@ -228,7 +228,8 @@ static int look(struct why *y, int64_t since_ms)
             err = read_partition(y, i, since_ms);
     progress_end(&y->progress);
     y->cut = err != ERR_OK;
-    struct why_waiting *waiting = why_waiting_read(y->config, y->wishes->event_id);
+    struct why_waiting *waiting =
+        why_waiting_read(y->config, y->wishes->event_id, y->wishes->tenant);
     for (uint32_t i = 0; i < y->found_count; i++)
         why_waiting_ended(waiting, y->found[i].outcome);
     if (y->found_count > 0)

@@ -5,6 +5,7 @@
 #include "clients.h"
 #include "command.h"
 #include "domain/deferral.h"
+#include "domain/event.h"
 #include "domain/json.h"
 #include "domain/why.h"
 #include "waiting.h"
@@ -26,7 +27,7 @@ struct found {
 
 struct why_waiting {
     const struct config *config;
-    const char *event_id;
+    const char *event_id, *tenant;
     struct waiting waiting;
     bool open;
     struct found *found;
@@ -60,6 +61,21 @@ static bool copy_into(struct found *f, struct bytes key, const struct record_hea
            deferral_decode(copies, count, &f->is, &wrong) == ERR_OK;
 }
 
+/* The value is the event's, unchanged. What cannot be read is nobody's. */
+static bool is_tenants(const struct record *record, const char *tenant)
+{
+    size_t room = EVENT_ARENA_BYTES(record->value.size);
+    char *memory = malloc(room);
+    CHECK(memory);
+    struct arena arena = arena_of(memory, room);
+    Carillon__V1__Event *event = NULL;
+    struct event_error error;
+    bool is = event_decode(record, &arena, NULL, &event, &error) != ERR_NO_MEMORY && event &&
+              event->tenant_id && strcmp(event->tenant_id, tenant) == 0;
+    free(memory);
+    return is;
+}
+
 static void keep(struct why_waiting *y, const struct waiting_topic *t, struct reader *reader,
                  const struct reader_record *at)
 {
@@ -69,10 +85,14 @@ static void keep(struct why_waiting *y, const struct waiting_topic *t, struct re
         !bytes_equal(key.event_id, bytes_of(y->event_id)) || y->found_count == FOUND_MAX ||
         waiting_is_done(t, at->partition, at->offset))
         return;
+    struct record record = at->record;
+    record.headers = headers;
+    record.header_count = reader_headers(reader, headers, countof(headers));
+    if (y->tenant && !is_tenants(&record, y->tenant))
+        return;
     struct found *f = &y->found[y->found_count];
     *f = (struct found){.topic = t, .partition = at->partition, .offset = at->offset};
-    uint32_t count = reader_headers(reader, headers, countof(headers));
-    if (copy_into(f, at->record.key, headers, count)) {
+    if (copy_into(f, record.key, headers, record.header_count)) {
         y->found_count++;
         return;
     }
@@ -171,13 +191,15 @@ static void leave_last_hops(struct why_waiting *y)
         }
 }
 
-struct why_waiting *why_waiting_read(const struct config *config, const char *event_id)
+struct why_waiting *why_waiting_read(const struct config *config, const char *event_id,
+                                     const char *tenant)
 {
     int exit_code;
     struct why_waiting *y = calloc(1, sizeof *y);
     CHECK(y);
     y->config = config;
     y->event_id = event_id;
+    y->tenant = tenant;
     y->found = calloc(FOUND_MAX, sizeof *y->found);
     CHECK(y->found);
     y->open = waiting_open(config, &y->waiting, &exit_code);

@@ -10,8 +10,10 @@
 
 struct why_waiting;
 
-/* Reads; interrupted or past the bound, what was found so far. Never NULL. */
-struct why_waiting *why_waiting_read(const struct config *config, const char *event_id);
+/* Reads; interrupted or past the bound, what was found so far. Never NULL. `tenant` NULL: of
+ * all tenants. */
+struct why_waiting *why_waiting_read(const struct config *config, const char *event_id,
+                                     const char *tenant);
 void why_waiting_free(struct why_waiting *waiting);
 
 /* An outcome of the event: what it ends does not wait. */
