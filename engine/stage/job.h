@@ -154,6 +154,7 @@ struct job {
     /* schedule */
     struct wheel_timer timer;
     uint64_t due_ns;          /* monotonic */
+    int64_t wanted_ms;        /* its leg's effective due time, smeared: lateness counts from it */
     int64_t waiting_since_ms; /* for its slot: when it was due; 0: not yet */
     bool judge_again;         /* when it is due */
     bool has_leg_id;

@@ -22,10 +22,10 @@ static bool goes(const struct leg *leg)
     return leg->decision == DECISION_SEND || leg->decision == DECISION_DEFER;
 }
 
-/* Q10: what waited for a window's end is spread, never past its expiry. The same leg
- * always gets the same place. */
+/* Q10: what waited for a window's end at `from_ms` is spread, never past its expiry. The same
+ * leg always gets the same place. */
 static int64_t smear_of(const struct judge_options *options, const struct judge_case *c,
-                        const struct leg *leg)
+                        const struct leg *leg, int64_t from_ms)
 {
     if (!leg->released || options->smear_ms <= 0 ||
         c->kind->class == CARILLON__V1__CLASS__CLASS_URGENT)
@@ -33,7 +33,7 @@ static int64_t smear_of(const struct judge_options *options, const struct judge_
     uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
     for (size_t i = 0; i < leg->address.size; i++)
         hash = (hash ^ (unsigned char)leg->address.at[i]) * UINT64_C(1099511628211);
-    int64_t room_ms = i64_min(options->smear_ms, (c->expires_ms - leg->not_before_ms) / 2);
+    int64_t room_ms = i64_min(options->smear_ms, (c->expires_ms - from_ms) / 2);
     return room_ms > 0 ? (int64_t)((hash >> 16) % (uint64_t)room_ms) : 0;
 }
 
@@ -80,7 +80,8 @@ static void hand_out(const struct judge_options *options, struct judge_now now, 
     int64_t at_ms = leg->not_before_ms;
     job->judge_again = at_ms > now.ms;
     if (job->judge_again)
-        at_ms += smear_of(options, c, leg);
+        at_ms += smear_of(options, c, leg, at_ms);
+    job->wanted_ms = leg->effective_due_ms + smear_of(options, c, leg, leg->effective_due_ms);
     job->due_ns = mono_of(now, at_ms);
     if (job->judge_again)
         job_wait(options->jobs, job, leg->moved ? WAIT_QUIET_HOURS : WAIT_DUE_LATER);
@@ -98,7 +99,7 @@ static int64_t earliest_ms(const struct judge_options *options, const struct jud
             continue;
         int64_t ms = leg->decision == DECISION_SEND
                          ? leg->not_before_ms
-                         : leg->not_before_ms + smear_of(options, c, leg);
+                         : leg->not_before_ms + smear_of(options, c, leg, leg->not_before_ms);
         if (ms < first_ms) {
             first_ms = ms;
             *quiet = leg->moved;

@@ -155,7 +155,8 @@ static void cannot_be_rendered(struct job *job, const char *field)
 }
 
 /* False: no connection is ready after all. */
-static bool start(struct send *send, struct job *job, uint64_t now_ns, struct list *done)
+static bool start(struct send *send, struct job *job, uint64_t slot_ns, uint64_t now_ns,
+                  struct list *done)
 {
     struct route *route = job->route;
     struct call *call = container_of(send->free.first, struct call, node);
@@ -186,6 +187,7 @@ static bool start(struct send *send, struct job *job, uint64_t now_ns, struct li
     list_remove(&send->free, &call->node);
     call->send = send;
     call->job = job;
+    call->slot_ns = slot_ns;
     job->call = call;
     route->account->in_flight++;
     return true;
@@ -243,7 +245,7 @@ static void start_of_route(struct send *send, struct route *route, uint64_t now_
             send->next_ns = u64_min(send->next_ns, when_ns);
             break;
         }
-        if (!start(send, job, now_ns, done))
+        if (!start(send, job, when_ns, now_ns, done))
             break;
     }
     if (route->ready.count > 0) /* looked at again, at the latest when it is stale */
@@ -387,6 +389,16 @@ static void judge_verdict(struct send *send, struct job *job, const struct adapt
     CHECK(answer->verdict < VERDICT_COUNT);
 }
 
+/* What is ours to answer for: a call waits for its due time and for its slot. */
+static int64_t late_ms_of(const struct send *send, const struct call *call)
+{
+    const struct job *job = call->job;
+    int64_t wanted_ms = i64_max(job->event->judged.record_ms, job->wanted_ms);
+    if (call->slot_ns > 0)
+        wanted_ms = i64_max(wanted_ms, claims_now_ms(send->options.claims, call->slot_ns));
+    return claims_now_ms(send->options.claims, call->http.first_byte_ns) - wanted_ms;
+}
+
 static void observe(struct send *send, const struct call *call, enum verdict verdict,
                     uint64_t now_ns)
 {
@@ -395,8 +407,7 @@ static void observe(struct send *send, const struct call *call, enum verdict ver
     uint32_t account = job->route->account->index;
     metric_add(m, METRIC_CALLS, account, verdict, 1);
     metric_observe_us(m, METRIC_CALL_SECONDS, account, (now_ns - call->http.first_byte_ns) / 1000);
-    int64_t first_ms = claims_now_ms(send->options.claims, call->http.first_byte_ns);
-    int64_t late_ms = first_ms - i64_max(job->event->judged.record_ms, job->leg->effective_due_ms);
+    int64_t late_ms = late_ms_of(send, call);
     metric_observe_us(m, METRIC_LATENESS, job->leg->channel,
                       late_ms > 0 ? (uint64_t)late_ms * 1000 : 0);
 }

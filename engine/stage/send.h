@@ -29,6 +29,7 @@ struct call {
     struct http_call http;
     struct send *send;
     struct job *job;
+    uint64_t slot_ns; /* the last one that it used; 0: its route has no limit */
 };
 
 struct send {

@@ -185,6 +185,14 @@ static void what_waited_for_a_window_s_end_is_spread_over_the_smear(void **state
         move_clock(&w, 1000);
         judge_whole_again(&w, event);
         assert_int_equal(waiting(&w)->due_ns, due_ns);
+        const struct judge_now then = w.now;
+        move_clock(&w, (int64_t)((due_ns - w.now.ns) / MS_NS) + 5000);
+        int64_t place_ms = w.now.ms - 5000; /* lateness counts from it */
+        judge_whole_again(&w, event);
+        while (list_pop(&w.refused)) /* it has no e-mail address */
+            continue;
+        assert_int_equal(waiting(&w)->wanted_ms, place_ms);
+        w.now = then;
         move_clock(&w, -1000);
     }
     assert_true(last - first > 40000 * MS_NS);

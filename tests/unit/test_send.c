@@ -537,6 +537,46 @@ static void a_route_that_cannot_be_reached_claims_nothing_until_it_is_tried(void
     world_close(w);
 }
 
+/* Microseconds a call was late, as observed; it leaves 3 ms after now_ns. */
+static uint64_t late_us(struct world *w)
+{
+    uint32_t sms = CARILLON__V1__CHANNEL__CHANNEL_SMS;
+    start(w);
+    fake_end(&w->origin, w->origin.call_count - 1, w->now_ns + 3 * MS_NS, true, 200,
+             "{\"id\":\"M1\"}");
+    uint64_t before = metric_hist(&w->metrics, METRIC_LATENESS, sms)->sum_us;
+    take(w);
+    return metric_hist(&w->metrics, METRIC_LATENESS, sms)->sum_us - before;
+}
+
+static void a_call_is_late_from_the_later_of_its_due_time_and_its_slot(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct job *job = prepare(w, TEXT, true);
+    job->wanted_ms = NOW_MS - 5000; /* due long ago: its slot came only now */
+    job->event->judged.record_ms = NOW_MS - 9000;
+    slots_init(&w->limit.slots, 20 * MS_NS);
+    slots_put(&w->limit.slots, NOW_NS + 40 * MS_NS, 0, 100);
+    w->now_ns += 41 * MS_NS;
+    admit(w, job);
+    assert_int_equal(late_us(w), 4000);
+    job = prepare(w, TEXT, true);
+    job->wanted_ms = claims_now_ms(&w->claims, w->now_ns); /* after its slot: smeared */
+    job->event->judged.record_ms = NOW_MS - 9000;
+    slots_init(&w->limit.slots, 3600000 * MS_NS);
+    slots_put(&w->limit.slots, NOW_NS, 0, 100);
+    admit(w, job);
+    assert_int_equal(late_us(w), 3000);
+    w->route.limit_count = 0; /* no slot to wait for */
+    job = prepare(w, TEXT, true);
+    job->wanted_ms = claims_now_ms(&w->claims, w->now_ns) - 700;
+    job->event->judged.record_ms = NOW_MS - 9000;
+    admit(w, job);
+    assert_int_equal(late_us(w), 703000);
+    world_close(w);
+}
+
 static void no_first_byte_leaves_after_the_expiry(void **state)
 {
     (void)state;
@@ -611,6 +651,7 @@ int main(void)
         cmocka_unit_test(what_was_admitted_too_long_ago_is_admitted_again),
         cmocka_unit_test(a_leg_whose_state_was_asked_for_a_second_ago_is_admitted_again),
         cmocka_unit_test(a_route_that_cannot_be_reached_claims_nothing_until_it_is_tried),
+        cmocka_unit_test(a_call_is_late_from_the_later_of_its_due_time_and_its_slot),
         cmocka_unit_test(no_first_byte_leaves_after_the_expiry),
         cmocka_unit_test(a_value_that_would_leave_its_header_is_malformed),
         cmocka_unit_test(ready_legs_of_revoked_partitions_give_their_claims_back),
