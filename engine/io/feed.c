@@ -318,12 +318,24 @@ void feed_start(struct feed *feed, uint32_t topic, int32_t partition, int64_t fr
     poke(feed);
 }
 
+/* What a fetch under way still brings would lie in the partition's own queue until it is read
+ * again, megabytes each: in ours it is met and thrown away. */
+static void let_drain(struct feed *feed, const struct feed_topic *topic, int32_t partition)
+{
+    rd_kafka_queue_t *own = rd_kafka_queue_get_partition(feed->rk, topic->name, partition);
+    if (!own)
+        return;
+    rd_kafka_queue_forward(own, feed->queue);
+    rd_kafka_queue_destroy(own);
+}
+
 void feed_stop(struct feed *feed, uint32_t topic, int32_t partition)
 {
     struct part *part = part_of(feed, topic, partition);
     if (!part->reading)
         return;
     rd_kafka_consume_stop(feed->topics[topic].rkt, partition);
+    let_drain(feed, &feed->topics[topic], partition);
     part->reading = false;
     feed->running--;
 }
