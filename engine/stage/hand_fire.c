@@ -182,6 +182,7 @@ static bool open_event(struct hand *hand, struct hand_entry *e, struct list *fre
     if (!event)
         return false;
     event->from_ring = true;
+    event->left_over = !hand->options.topics[p->topic].far && is_over(hand, e, hand_when(hand, e));
     event->source_partition = hand_number(hand, p);
     event->epoch = p->epoch;
     event->offset = hand_offset_of(hand, e);
@@ -199,7 +200,8 @@ static bool open_event(struct hand *hand, struct hand_entry *e, struct list *fre
     return true;
 }
 
-/* Left-overs and what is on time take turns. */
+/* Left-overs and what is on time take turns here, where the room for jobs is shared; each
+ * route's slots are shared in its queues (stage/schedule). */
 static struct hand_entry *next_due(struct hand *hand)
 {
     if (hand->late.count > 0 && (hand->late_turn || hand->ready.count == 0)) {

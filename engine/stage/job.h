@@ -113,6 +113,7 @@ struct event {
     bool has_id, has_dedup;
     struct record record; /* in the arena */
     bool from_ring;       /* hand's, of a deferral topic */
+    bool left_over;       /* and its slot was over when it fired */
     int64_t far_day; /* of carillon.deferred.far: the slot it was read in; else RING_NO_CYCLE */
     struct deferral *deferral; /* what its headers say, in the arena; NULL: no deferral record */
     bool urgent;

@@ -49,6 +49,15 @@ struct route_pace {
     uint64_t booked_ns; /* until then by legs that were deferred */
 };
 
+/* Due legs that wait for slots: urgent ones go first, the others half and half while both
+ * wait. */
+enum {
+    QUEUE_URGENT,
+    QUEUE_ON_TIME,
+    QUEUE_LEFT_OVER, /* of an outage: their slot of the ring is over */
+    QUEUE_COUNT
+};
+
 struct route {
     const char *name;
     uint32_t index;
@@ -64,9 +73,10 @@ struct route {
     bool trial;               /* it was closed, and nothing got through since */
     uint32_t doubts;          /* calls of unknown fate, less those that were answered well */
     uint64_t backoff_ns;      /* of the breaker: doubles up to 5 min */
-    struct list queue[2];     /* due, waiting for slots; urgent first */
-    uint32_t wanted;          /* units in them, and of legs that wait beside one of another route */
-    struct event *favoured;   /* of those that wait here with promises of other routes, the one */
+    struct list queue[QUEUE_COUNT];
+    int32_t lead;           /* units that left from ON_TIME more than from LEFT_OVER */
+    uint32_t wanted;        /* units in them, and of legs that wait beside one of another route */
+    struct event *favoured; /* of those that wait here with promises of other routes, the one */
     struct route_pace pace;
     struct list ready; /* admitted, waiting for connection and slot */
 };
@@ -142,6 +152,14 @@ static inline void route_unqueue(struct job *job, struct list *queue)
 {
     route_unwant(job);
     list_remove(queue, &job->node);
+}
+
+static inline uint32_t route_queued(const struct route *route)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < QUEUE_COUNT; i++)
+        count += route->queue[i].count;
+    return count;
 }
 
 /* Closed until then, unless it already is for longer. What cannot get through is on trial

@@ -40,7 +40,9 @@ void schedule_turn(struct schedule *s, uint64_t now_ns, struct ring_clock clock)
 
 struct list *schedule_queue_of(struct job *job)
 {
-    return &job->route->queue[schedule_is_urgent(job) ? 0 : 1];
+    return &job->route->queue[schedule_is_urgent(job) ? QUEUE_URGENT
+                              : job->event->left_over ? QUEUE_LEFT_OVER
+                                                      : QUEUE_ON_TIME];
 }
 
 /* A due job goes where slots are handed out. */
@@ -197,34 +199,53 @@ bool schedule_has_room(const struct schedule *s, const struct job *job, const st
            has_slots(s, route, route_units(job), own);
 }
 
-/* Urgent ones first: while one of them waits for room, no other goes. */
+/* Urgent ones first: while one of them waits for room, no other goes. Left-overs of an outage
+ * and what is on time share what is left. NULL: nobody waits. */
+static struct list *next_queue(struct route *route)
+{
+    struct list *urgent = &route->queue[QUEUE_URGENT], *on_time = &route->queue[QUEUE_ON_TIME],
+                *left_over = &route->queue[QUEUE_LEFT_OVER];
+    bool both = on_time->count > 0 && left_over->count > 0;
+    if (!both)
+        route->lead = 0;
+    if (urgent->count > 0)
+        return urgent;
+    if (both)
+        return route->lead > 0 ? left_over : on_time;
+    return on_time->count > 0 ? on_time : left_over->count > 0 ? left_over : NULL;
+}
+
+static void count_lead(struct route *route, const struct list *queue, const struct job *job)
+{
+    if (queue == &route->queue[QUEUE_ON_TIME])
+        route->lead += (int32_t)route_units(job);
+    else if (queue == &route->queue[QUEUE_LEFT_OVER])
+        route->lead -= (int32_t)route_units(job);
+}
+
 static void release(struct schedule *s, struct route *route, uint32_t room,
                     struct schedule_out *out)
 {
-    for (int i = 0; i < 2; i++) {
-        struct list *queue = &route->queue[i];
-        for (;;) {
-            while (refuse_expired(s, queue, &out->refused))
-                continue;
-            if (queue->count == 0)
-                break;
-            struct job *job = job_of(queue->first);
-            if (job->node.next)
-                event_fetch(job_of(job->node.next)->event);
-            bool joint = job->event->leader == job;
-            if (out->due.count + (joint ? job->event->beside.count : 0) >= room ||
-                !schedule_has_room(s, job, joint ? job->event : NULL))
+    for (struct list *queue = next_queue(route); queue; queue = next_queue(route)) {
+        if (refuse_expired(s, queue, &out->refused))
+            continue;
+        struct job *job = job_of(queue->first);
+        if (job->node.next)
+            event_fetch(job_of(job->node.next)->event);
+        bool joint = job->event->leader == job;
+        if (out->due.count + (joint ? job->event->beside.count : 0) >= room ||
+            !schedule_has_room(s, job, joint ? job->event : NULL))
+            return;
+        route_unqueue(job, queue);
+        count_lead(route, queue, job);
+        if (joint) {
+            if (!schedule_release_joint(s, job, &out->due))
                 return;
-            route_unqueue(job, queue);
-            if (joint) {
-                if (!schedule_release_joint(s, job, &out->due))
-                    return;
-                continue;
-            }
-            route_promise(job);
-            route->pace.released += route_units(job);
-            list_push(&out->due, &job->node);
+            continue;
         }
+        route_promise(job);
+        route->pace.released += route_units(job);
+        list_push(&out->due, &job->node);
     }
 }
 
@@ -373,7 +394,7 @@ uint64_t schedule_next_ns(const struct schedule *s)
     }
     for (uint32_t i = 0; i < routes->count; i++) {
         const struct route *route = &routes->all[i];
-        if (route->queue[0].count + route->queue[1].count > 0)
+        if (route_queued(route) > 0)
             next_ns = u64_min(next_ns, u64_max(route->closed_until_ns, s->now_ns + 5 * NS_PER_MS));
     }
     return next_ns;
@@ -384,7 +405,7 @@ int64_t schedule_oldest_ms(const struct schedule *s)
     const struct routes *routes = s->options.routes;
     int64_t oldest_ms = INT64_MAX;
     for (uint32_t i = 0; i < routes->count; i++)
-        for (int j = 0; j < 2; j++)
+        for (int j = 0; j < QUEUE_COUNT; j++)
             if (routes->all[i].queue[j].first)
                 oldest_ms =
                     i64_min(oldest_ms, job_of(routes->all[i].queue[j].first)->waiting_since_ms);
@@ -433,7 +454,7 @@ void schedule_drop(struct schedule *s, bool all, struct list *out)
     const struct routes *routes = s->options.routes;
     drop_of(s, &s->unrouted, all, false, out);
     for (uint32_t i = 0; i < routes->count; i++)
-        for (int j = 0; j < 2; j++)
+        for (int j = 0; j < QUEUE_COUNT; j++)
             drop_of(s, &routes->all[i].queue[j], all, true, out);
     schedule_line_up(s);
     for (uint32_t i = 0; s->wheel.count > 0 && i < s->options.jobs->max; i++) {

@@ -76,18 +76,30 @@ static bool is_full_trial(const struct route *route)
 {
     const struct account *account = route->account;
     return route->trial &&
-           route->queue[0].count + route->queue[1].count + account->promised + account->in_flight >=
-               TRIAL_MAX;
+           route_queued(route) + account->promised + account->in_flight >= TRIAL_MAX;
 }
 
-/* Behind `units` of its own queue. */
-uint64_t schedule_queue_ns(const struct route *route, bool urgent)
+/* Of left-overs and what is on time, the shorter queue is empty when as many of the other
+ * left: the rest of that is behind it. */
+static uint32_t behind(const struct route *route, const struct list *queue)
 {
-    if (urgent)
-        return route->queue[0].count * unit_ns(route);
-    uint64_t wait_ns = route->wanted * unit_ns(route);
-    for (uint32_t i = 0; i < route->limit_count; i++)
-        wait_ns = u64_max(wait_ns, route->limits[i]->wanted * route->limits[i]->interval_us * 1000);
+    const struct list *other = queue == &route->queue[QUEUE_ON_TIME]
+                                   ? &route->queue[QUEUE_LEFT_OVER]
+                                   : &route->queue[QUEUE_ON_TIME];
+    return other->count > queue->count ? other->count - queue->count : 0;
+}
+
+uint64_t schedule_queue_ns(const struct route *route, const struct list *queue)
+{
+    if (queue == &route->queue[QUEUE_URGENT])
+        return queue->count * unit_ns(route);
+    uint32_t less = behind(route, queue);
+    uint64_t wait_ns = (route->wanted - u64_min(less, route->wanted)) * unit_ns(route);
+    for (uint32_t i = 0; i < route->limit_count; i++) {
+        const struct limit *limit = route->limits[i];
+        wait_ns = u64_max(wait_ns, (limit->wanted - u64_min(less, limit->wanted)) *
+                                       limit->interval_us * 1000);
+    }
     return wait_ns;
 }
 
@@ -202,7 +214,7 @@ bool schedule_turned_away(struct schedule *s, struct job *job, struct schedule_o
     uint64_t until_ns = closed_until_ns(route, &why);
     uint64_t closed_ns = until_ns > s->now_ns ? until_ns - s->now_ns : 0;
     bool trial = is_full_trial(route);
-    uint64_t wait_ns = closed_ns + schedule_queue_ns(route, schedule_is_urgent(job));
+    uint64_t wait_ns = closed_ns + schedule_queue_ns(route, schedule_queue_of(job));
     if (!claims_open(s->options.claims) || !schedule_may_leave(s, job) ||
         (!trial && wait_ns <= patience_ns(s, job)))
         return false;
@@ -241,11 +253,10 @@ static void clear_old(struct schedule *s, struct route *route, struct list *queu
 static void clear_excess(struct schedule *s, struct route *route, struct list *queue,
                          struct schedule_out *out)
 {
-    bool urgent = queue == &route->queue[0];
     for (struct list_node *n = queue->last, *prev; n; n = prev) {
         prev = n->prev;
         bool trial = route->trial && queue->count > TRIAL_MAX;
-        if (!trial && schedule_queue_ns(route, urgent) <= s->options.hold_ns * 5 / 4)
+        if (!trial && schedule_queue_ns(route, queue) <= s->options.hold_ns * 5 / 4)
             break;
         if (!schedule_may_leave(s, job_of(n)))
             continue;
@@ -286,11 +297,11 @@ void schedule_clear(struct schedule *s, struct route *route, struct schedule_out
     bool measured = measure(s, route);
     if (s->open_ns == 0)
         return;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < QUEUE_COUNT; i++) {
         clear_old(s, route, &route->queue[i], out);
         if (measured || route->trial)
             clear_excess(s, route, &route->queue[i], out);
     }
-    if (route->queue[0].count + route->queue[1].count == 0)
+    if (route_queued(route) == 0)
         route->pace.idle = true;
 }

@@ -8,8 +8,8 @@
  * job's own event is promised is not in its way. NULL: it is promised nothing. */
 bool schedule_has_room(const struct schedule *s, const struct job *job, const struct event *own);
 struct list *schedule_queue_of(struct job *job);
-/* How long a leg would wait in the route's queue. */
-uint64_t schedule_queue_ns(const struct route *route, bool urgent);
+/* How long a leg would wait in that queue of the route. */
+uint64_t schedule_queue_ns(const struct route *route, const struct list *queue);
 
 /* Whether others of its event have to be admitted with it. */
 static inline bool schedule_is_joint(const struct job *job)

@@ -26,7 +26,7 @@ static struct job *slowest(const struct event *event)
     uint64_t longest_ns = 0;
     for (struct list_node *n = event->beside.first; n; n = n->next) {
         struct job *job = job_of(n);
-        uint64_t wait_ns = schedule_queue_ns(job->route, schedule_is_urgent(job));
+        uint64_t wait_ns = schedule_queue_ns(job->route, schedule_queue_of(job));
         if (chosen && wait_ns <= longest_ns)
             continue;
         chosen = job;

@@ -7,6 +7,7 @@ and due), the live route keeps 95 % of its throughput. As they live again the wo
 calls that nobody answers in hand; in the end everything held was sent, once.
 
     dead_route.py short|full [--ways refuse,swallow,drop,slow,503] [--seed N] [--dead-s N]
+                             [--rate N] [--deadline-ms N]
 
 short: all ways at once, each on a route of its own. full: one way after the other, for ten
 minutes each, at a rate far above what the route would carry."""
@@ -207,12 +208,13 @@ def main():
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--dead-s", type=int, default=None)
+    parser.add_argument("--rate", type=int, default=None)
     parser.add_argument("--deadline-ms", type=int, default=10000)
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else int(time.time()) % 100000
     size = dict(SIZES[arguments.size])
-    if arguments.dead_s:
-        size["dead_s"] = arguments.dead_s
+    size["dead_s"] = arguments.dead_s or size["dead_s"]
+    size["rate"] = arguments.rate or size["rate"]
     ways = arguments.ways.split(",")
     assert all(way in MODES for way in ways)
     tally = Tally()

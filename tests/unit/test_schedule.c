@@ -23,7 +23,7 @@ static void a_route_without_a_limit_releases_what_its_account_has_room_for(void 
     take(w, 0);
     assert_int_equal(w->out.due.count, 3);
     assert_int_equal(w->account.promised, 3);
-    assert_int_equal(w->route.queue[1].count, 2);
+    assert_int_equal(w->route.queue[QUEUE_ON_TIME].count, 2);
     assert_int_equal(w->redis.count, 0);
     world_close(w);
 }
@@ -238,9 +238,9 @@ static void a_long_text_waits_for_as_many_slots_as_it_has_segments(void **state)
     struct world *w = world_open(true);
     struct job *job = put(w, TEXT("e1"));
     assert_int_equal(w->limit.wanted, 1);
-    route_unqueue(job, &w->route.queue[1]);
+    route_unqueue(job, &w->route.queue[QUEUE_ON_TIME]);
     job->leg->segments = 4;
-    route_queue(job, &w->route.queue[1]);
+    route_queue(job, &w->route.queue[QUEUE_ON_TIME]);
     take(w, 0);
     assert_non_null(strstr(w->redis.commands[0].text, " 10000 4 50000 "));
     fake_answer_slots(&w->redis, 0, 3, redis_us(w, 0));
@@ -260,9 +260,9 @@ static void a_text_longer_than_the_slots_at_hand_is_released_with_those_there_ar
     (void)state;
     struct world *w = world_open(true);
     struct job *job = put(w, TEXT("e1"));
-    route_unqueue(job, &w->route.queue[1]);
+    route_unqueue(job, &w->route.queue[QUEUE_ON_TIME]);
     job->leg->segments = MOST + 3;
-    route_queue(job, &w->route.queue[1]);
+    route_queue(job, &w->route.queue[QUEUE_ON_TIME]);
     take(w, 0);
     fake_answer_slots(&w->redis, 0, MOST, redis_us(w, 0));
     take(w, 0);

@@ -78,7 +78,7 @@ static void a_leg_whose_route_is_closed_for_longer_than_it_may_wait_leaves_at_on
     route_close(&w->route, w->now_ns + 1900 * MS_NS, REASON_COOL_DOWN);
     put(w, TEXT("e1"));
     assert_int_equal(w->out.later.count, 0);
-    assert_int_equal(w->route.queue[1].count, 1);
+    assert_int_equal(w->route.queue[QUEUE_ON_TIME].count, 1);
     route_close(&w->route, w->now_ns + 30000 * MS_NS, REASON_COOL_DOWN);
     struct job *second = put(w, TEXT("e2"));
     assert_ptr_equal(left(w), second);
@@ -124,11 +124,11 @@ static void of_a_route_on_trial_a_few_legs_try_and_the_others_leave(void **state
     schedule_turn(&w->schedule, w->now_ns, clock_at(w));
     for (uint32_t i = 0; i < 20; i++)
         put(w, TEXT("e"));
-    assert_int_equal(w->route.queue[1].count, 16);
+    assert_int_equal(w->route.queue[QUEUE_ON_TIME].count, 16);
     assert_int_equal(w->out.later.count, 4);
     w->route.trial = false; /* one got through */
     put(w, TEXT("e"));
-    assert_int_equal(w->route.queue[1].count, 17);
+    assert_int_equal(w->route.queue[QUEUE_ON_TIME].count, 17);
     world_close(w);
 }
 
@@ -140,7 +140,7 @@ static void a_backlog_is_spread_over_the_times_when_slots_will_be_there(void **s
     int64_t before_ms = 0;
     for (uint32_t i = 0; i < 12; i++)
         put(w, TEXT("e"));
-    assert_int_equal(w->route.queue[1].count, 6);
+    assert_int_equal(w->route.queue[QUEUE_ON_TIME].count, 6);
     for (uint32_t i = 0; i < 6; i++) {
         struct job *job = left(w);
         assert_int_equal(job->defer.reason, REASON_RATE);
@@ -322,6 +322,56 @@ static void who_waits_for_another_s_claim_stays(void **state)
     world_close(w);
 }
 
+static void put_many(struct world *w, uint32_t count, bool left_over)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct event *event = stage_judge(&w->stage, TEXT("e"));
+        event->left_over = left_over;
+        while (w->stage.refused.count > 0)
+            list_pop(&w->stage.refused);
+        schedule_put(&w->schedule, &w->stage.judged, &w->out);
+    }
+}
+
+static void left_overs_of_an_outage_share_the_route_s_slots_with_what_is_on_time(void **state)
+{
+    (void)state;
+    struct world *w = world_deferring(false);
+    w->account.in_flight_max = 10;
+    put_many(w, 12, true); /* the older ones */
+    put_many(w, 3, false);
+    take(w, 0);
+    assert_int_equal(w->out.due.count, 10);
+    for (uint32_t i = 0; i < 10; i++) {
+        struct job *job = job_of(list_pop(&w->out.due));
+        assert_int_equal(job->event->left_over, i >= 6 || i % 2 == 1);
+        route_unpromise(job);
+    }
+    put_many(w, 10, false); /* what comes later has its half at once */
+    take(w, 1);
+    uint32_t on_time = 0;
+    for (struct list_node *n = w->out.due.first; n; n = n->next)
+        on_time += !job_of(n)->event->left_over;
+    assert_int_equal(w->out.due.count, 10);
+    assert_int_equal(on_time, 5);
+    world_close(w);
+}
+
+static void a_long_queue_of_left_overs_turns_away_nobody_who_is_on_time(void **state)
+{
+    (void)state;
+    struct world *w = world_deferring(true);
+    w->limit.interval_us = 200000; /* 2 s hold ten, and one more is on its way */
+    put_many(w, 20, true);
+    uint32_t held = w->route.queue[QUEUE_LEFT_OVER].count;
+    assert_int_equal(held, 11);
+    assert_int_equal(w->out.later.count, 9);
+    put_many(w, 5, false);
+    assert_int_equal(w->route.queue[QUEUE_ON_TIME].count, 5);
+    assert_int_equal(w->out.later.count, 9);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +391,8 @@ int main(void)
         cmocka_unit_test(a_leg_with_a_claim_gives_it_back_first),
         cmocka_unit_test(a_leg_with_a_stand_in_leaves_the_rest_to_it),
         cmocka_unit_test(who_waits_for_another_s_claim_stays),
+        cmocka_unit_test(left_overs_of_an_outage_share_the_route_s_slots_with_what_is_on_time),
+        cmocka_unit_test(a_long_queue_of_left_overs_turns_away_nobody_who_is_on_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
