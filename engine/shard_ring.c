@@ -12,6 +12,7 @@
 enum {
     FEED_KBYTES = 4096,
     OVER_RECORD = 1024 * 1024,
+    FIRE_MAX = 64, /* a turn of a release must not be so long that slots are too late after it */
     STAND_IN_LOOK_MS = 250,
     STAND_IN_CALL_MS = 500,  /* a call is out at least so long */
     STAND_IN_REST_MS = 1000, /* from the lease's end until the stand-in is due */
@@ -104,6 +105,7 @@ bool shard_open_hand(struct shard *s, char *why)
                                          .redis = s->redis,
                                          .seed = seed,
                                          .room_max = s->jobs.max / LEGS_MAX,
+                                         .fire_max = FIRE_MAX,
                                          .commit_interval_ms =
                                              s->config->is.kafka.commit_interval_ms};
     forecast_init(&s->forecast, s->redis, &s->ring.plan.ring);

@@ -18,4 +18,5 @@ suite scenarios-real tests/real/scenarios.py --short
 suite race tests/real/race.py --short
 suite deferral tests/real/deferral.py short
 suite dead-route tests/real/dead_route.py short
+suite release tests/real/release.py
 suite real tests/real/run.sh short

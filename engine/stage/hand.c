@@ -24,6 +24,8 @@ enum err hand_init(struct hand *hand, const struct hand_options *options)
         o->waiters_max = WAITERS_MAX;
     if (o->commit_interval_ms == 0)
         o->commit_interval_ms = 1000;
+    if (o->fire_max == 0)
+        o->fire_max = UINT32_MAX;
     if (o->revoke_wait_ms == 0)
         o->revoke_wait_ms = 1000;
     uint64_t count = u64_max(o->memory, MEMORY_LEAST) / CHUNK_SIZE;
@@ -398,7 +400,8 @@ bool hand_take(struct hand *hand, uint64_t now_ns, const struct ring_clock *cloc
     } else if (hand->state == HAND_REVOKING) {
         serve_revocation(hand);
     }
-    hand_fire(hand, room > reserve ? room - reserve : 0, fresh);
+    room = room > reserve ? room - reserve : 0;
+    hand_fire(hand, (uint32_t)u64_min(room, hand->options.fire_max), fresh);
     return more;
 }
 

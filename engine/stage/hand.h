@@ -40,6 +40,7 @@ struct hand_options {
     struct redis *redis;         /* where progress is kept as a hint; NULL: nowhere */
     uint64_t seed;               /* for the names of logs */
     uint32_t room_max;           /* the most that hand_take is ever told: all jobs free */
+    uint32_t fire_max;           /* events, a turn; 0: as many as there is room for */
     uint32_t waiters_max;        /* on foreign claims, of a partition; 0: 4,096 */
     uint64_t commit_interval_ms; /* 0: 1,000 */
     uint64_t revoke_wait_ms;     /* 0: 1,000 */

@@ -45,6 +45,8 @@ struct route_pace {
     uint64_t window_ns; /* measured since */
     uint32_t released;  /* units, since then */
     bool idle;          /* the queue was empty meanwhile */
+    bool crowded;       /* or its account full */
+    uint64_t granted;   /* by the slowest of its limits, until then */
     uint64_t unit_ns;   /* what a unit takes; 0: not known */
     uint64_t booked_ns; /* until then by legs that were deferred */
 };

@@ -267,33 +267,54 @@ static void clear_excess(struct schedule *s, struct route *route, struct list *q
     }
 }
 
+/* Slots of the slowest limit, since start. */
+static uint64_t granted(const struct route *route)
+{
+    uint64_t least = route->limit_count > 0 ? UINT64_MAX : 0;
+    for (uint32_t i = 0; i < route->limit_count; i++)
+        least = u64_min(least, route->limits[i]->reserved);
+    return least;
+}
+
+/* Units of the window. Where only slots are scarce, what was granted is this shard's share of
+ * them, also when turns were too long to use all. */
+static uint64_t flow(const struct route *route)
+{
+    const struct route_pace *pace = &route->pace;
+    uint64_t got = granted(route), was = u64_min(pace->granted, got);
+    return pace->crowded ? pace->released : u64_max(pace->released, got - was);
+}
+
 /* What a unit takes, once a second: of a queue that was never empty, what left it. */
 static bool measure(struct schedule *s, struct route *route)
 {
     struct route_pace *pace = &route->pace;
-    uint64_t took_ns = s->now_ns - pace->window_ns;
+    uint64_t took_ns = s->now_ns - pace->window_ns, units = flow(route);
     enum reason why;
     if (pace->window_ns == 0 || s->open_ns == 0 || s->open_ns == s->now_ns ||
         closed_until_ns(route, &why) > s->now_ns)
-        *pace = (struct route_pace){
-            .window_ns = s->now_ns, .unit_ns = pace->unit_ns, .booked_ns = pace->booked_ns};
+        *pace = (struct route_pace){.window_ns = s->now_ns,
+                                    .granted = granted(route),
+                                    .unit_ns = pace->unit_ns,
+                                    .booked_ns = pace->booked_ns};
     if (took_ns < WINDOW_NS || pace->window_ns == s->now_ns)
         return false;
     if (pace->idle)
         pace->unit_ns /= 2;
-    else if (pace->released == 0)
+    else if (units == 0)
         pace->unit_ns = u64_min(u64_max(2 * pace->unit_ns, took_ns / TRIAL_MAX), UNIT_MOST_NS);
     else
-        pace->unit_ns = pace->unit_ns > 0 ? (pace->unit_ns + took_ns / pace->released) / 2
-                                          : took_ns / pace->released;
+        pace->unit_ns = pace->unit_ns > 0 ? (pace->unit_ns + took_ns / units) / 2 : took_ns / units;
     pace->window_ns = s->now_ns;
+    pace->granted = granted(route);
     pace->released = 0;
-    pace->idle = false;
+    pace->idle = pace->crowded = false;
     return true;
 }
 
 void schedule_clear(struct schedule *s, struct route *route, struct schedule_out *out)
 {
+    const struct account *account = route->account;
     bool measured = measure(s, route);
     if (s->open_ns == 0)
         return;
@@ -304,4 +325,6 @@ void schedule_clear(struct schedule *s, struct route *route, struct schedule_out
     }
     if (route_queued(route) == 0)
         route->pace.idle = true;
+    else if (account->in_flight + account->promised >= account->in_flight_max)
+        route->pace.crowded = true;
 }

@@ -372,6 +372,27 @@ static void a_long_queue_of_left_overs_turns_away_nobody_who_is_on_time(void **s
     world_close(w);
 }
 
+/* Turns were too long to use all of them: the route is as fast as ever. */
+static void slots_that_came_too_late_count_for_how_fast_a_route_is(void **state)
+{
+    (void)state;
+    struct world *w = world_deferring(true);
+    w->limit.interval_us = 20000;
+    for (uint32_t i = 0; i < 25; i++) {
+        put_many(w, i < 5, false);
+        take(w, 50);
+        if (w->redis.count > 0 && w->limit.asking)
+            fake_answer_slots(&w->redis, w->redis.count - 1, 3,
+                              NOW_MS * 1000 + (int64_t)(w->now_ns - NOW_NS) / 1000);
+        w->redis.count = 0;
+        w->now_ns += 30 * MS_NS;
+        while (w->out.later.count > 0)
+            list_pop(&w->out.later);
+    }
+    assert_in_range(w->route.pace.unit_ns, 1, 40 * MS_NS);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_leg_with_a_claim_gives_it_back_first),
         cmocka_unit_test(a_leg_with_a_stand_in_leaves_the_rest_to_it),
         cmocka_unit_test(who_waits_for_another_s_claim_stays),
+        cmocka_unit_test(slots_that_came_too_late_count_for_how_fast_a_route_is),
         cmocka_unit_test(left_overs_of_an_outage_share_the_route_s_slots_with_what_is_on_time),
         cmocka_unit_test(a_long_queue_of_left_overs_turns_away_nobody_who_is_on_time),
     };
