@@ -27,21 +27,34 @@ void write_text(struct writer *w, const char *text)
     write_bytes(w, text, strlen(text));
 }
 
+static uint32_t digits_of(uint64_t n)
+{
+    uint32_t count = 1;
+    for (; n >= 10000; n /= 10000)
+        count += 4;
+    return count + (n >= 10) + (n >= 100) + (n >= 1000);
+}
+
+char *put_u64(char *at, uint64_t n)
+{
+    char *end = at + digits_of(n);
+    for (at = end; n >= 100; n /= 100)
+        put_two_digits(at -= 2, (uint32_t)(n % 100));
+    if (n >= 10)
+        put_two_digits(at - 2, (uint32_t)n);
+    else
+        at[-1] = (char)('0' + n);
+    return end;
+}
+
 void write_u64(struct writer *w, uint64_t n)
 {
     if (n < 10) { /* most are */
         write_char(w, (char)('0' + n));
         return;
     }
-    char digits[20];
-    size_t at = sizeof digits;
-    for (; n >= 100; n /= 100)
-        put_two_digits(digits + (at -= 2), (uint32_t)(n % 100));
-    if (n >= 10)
-        put_two_digits(digits + (at -= 2), (uint32_t)n);
-    else
-        digits[--at] = (char)('0' + n);
-    write_bytes(w, digits + at, sizeof digits - at);
+    char digits[U64_DIGITS_MAX];
+    write_bytes(w, digits, (size_t)(put_u64(digits, n) - digits));
 }
 
 void write_i64(struct writer *w, int64_t n)
@@ -51,58 +64,91 @@ void write_i64(struct writer *w, int64_t n)
     write_u64(w, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
-void write_hex(struct writer *w, const void *at, size_t size)
+typedef unsigned char sixteen __attribute__((vector_size(16)));
+
+static sixteen hex_digits(sixteen halves)
+{
+    return halves + '0' + ((sixteen)(halves > 9) & ('a' - '0' - 10));
+}
+
+/* A key of Redis takes sixteen bytes, and a message some seven keys. */
+static void put_hex_sixteen(char *at, const unsigned char *bytes)
+{
+    sixteen v;
+    memcpy(&v, bytes, sizeof v);
+    sixteen high = hex_digits(v >> 4), low = hex_digits(v & 15);
+    sixteen first =
+        __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    sixteen second = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                             29, 14, 30, 15, 31);
+    memcpy(at, &first, sizeof first);
+    memcpy(at + 16, &second, sizeof second);
+}
+
+char *put_hex(char *at, const void *bytes, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    const unsigned char *b = at;
+    const unsigned char *b = bytes;
+    for (; size >= 16; size -= 16, b += 16, at += 32)
+        put_hex_sixteen(at, b);
+    if (size == 8) {
+        unsigned char whole[16] = {0};
+        char text[32];
+        memcpy(whole, b, 8);
+        put_hex_sixteen(text, whole);
+        memcpy(at, text, 16);
+        return at + 16;
+    }
+    for (size_t i = 0; i < size; i++) {
+        *at++ = digits[b[i] >> 4];
+        *at++ = digits[b[i] & 15];
+    }
+    return at;
+}
+
+void write_hex(struct writer *w, const void *at, size_t size)
+{
     if (w->overflow || size > (w->max - w->size) / 2) {
         w->overflow = true;
         return;
     }
-    char *to = w->at + w->size;
-    size_t i = 0;
-    for (; size - i >= 4; i += 4) { /* a byte's digits in each half of a 16-bit lane */
-        uint32_t four;
-        memcpy(&four, b + i, sizeof four);
-        uint64_t v = four;
-        v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
-        v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
-        v = (v >> 4 | v << 8) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-        uint64_t letters = (v + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-        v += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
-        memcpy(to + 2 * i, &v, sizeof v);
-    }
-    for (; i < size; i++) {
-        to[2 * i] = digits[b[i] >> 4];
-        to[2 * i + 1] = digits[b[i] & 15];
-    }
+    put_hex(w->at + w->size, at, size);
     w->size += 2 * size;
 }
 
 #define BASE62 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
+static char *put_base64(char *at, const unsigned char *b, size_t size, const char *digits)
+{
+    for (; size >= 3; size -= 3, b += 3) {
+        uint32_t v = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
+        *at++ = digits[v >> 18];
+        *at++ = digits[v >> 12 & 63];
+        *at++ = digits[v >> 6 & 63];
+        *at++ = digits[v & 63];
+    }
+    if (size == 0)
+        return at;
+    uint32_t v = (uint32_t)b[0] << 16 | (size > 1 ? (uint32_t)b[1] << 8 : 0);
+    *at++ = digits[v >> 18];
+    *at++ = digits[v >> 12 & 63];
+    if (size > 1)
+        *at++ = digits[v >> 6 & 63];
+    return at;
+}
+
 static void write_base64_with(struct writer *w, const void *at, size_t size, const char *digits,
                               bool padded)
 {
-    const unsigned char *b = at;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t v = (uint32_t)b[i] << 16;
-        if (left > 1)
-            v |= (uint32_t)b[i + 1] << 8;
-        if (left > 2)
-            v |= b[i + 2];
-        write_char(w, digits[v >> 18]);
-        write_char(w, digits[v >> 12 & 63]);
-        if (left > 1)
-            write_char(w, digits[v >> 6 & 63]);
-        else if (padded)
-            write_char(w, '=');
-        if (left > 2)
-            write_char(w, digits[v & 63]);
-        else if (padded)
-            write_char(w, '=');
+    size_t padding = padded ? (3 - size % 3) % 3 : 0;
+    size_t text = size / 3 * 4 + (size % 3 > 0 ? size % 3 + 1 : 0) + padding;
+    if (w->overflow || text > w->max - w->size) {
+        w->overflow = true;
+        return;
     }
+    char *end = put_base64(w->at + w->size, at, size, digits);
+    memset(end, '=', padding);
+    w->size += text;
 }
 
 void write_base64url(struct writer *w, const void *at, size_t size)

@@ -78,6 +78,18 @@ static inline char *put_two_digits(char *at, uint32_t n)
     return at + 2;
 }
 
+/* Straight to where there is room; the end is returned. */
+enum { U64_DIGITS_MAX = 20 };
+char *put_u64(char *at, uint64_t n);
+char *put_hex(char *at, const void *bytes, size_t size); /* 2 * size */
+
+static inline char *put_bytes(char *at, struct bytes b)
+{
+    if (b.size > 0)
+        memcpy(at, b.at, b.size);
+    return at + b.size;
+}
+
 void write_text(struct writer *w, const char *text); /* NUL-terminated */
 void write_u64(struct writer *w, uint64_t n);        /* decimal */
 void write_i64(struct writer *w, int64_t n);

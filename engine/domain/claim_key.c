@@ -20,6 +20,5 @@ void claim_leg_hex(const struct claim_identity *who, struct bytes channel, struc
     struct bytes pieces[] = {
         {(const char *)who->hash, sizeof(who->hash)}, writer_bytes(&w), address};
     sha256(pieces, countof(pieces), hash);
-    struct writer hex = writer_of(out, 2 * CLAIM_HASH_SIZE);
-    write_hex(&hex, hash, CLAIM_HASH_SIZE);
+    put_hex(out, hash, CLAIM_HASH_SIZE);
 }

@@ -2,33 +2,29 @@
 
 #include "io/crypto.h"
 
-static void key_of(const char *name, struct bytes tenant, struct bytes subject,
+static void key_of(struct bytes begin, struct bytes tenant, struct bytes subject,
                    char out[STATE_KEY_SIZE])
 {
     uint8_t hash[SHA256_SIZE];
     const struct bytes pieces[] = {tenant, {"", 1}, subject};
-    struct writer w = writer_of(out, STATE_KEY_SIZE);
     sha256(pieces, countof(pieces), hash);
-    write_text(&w, name);
-    write_literal(&w, ":{");
-    write_hex(&w, hash, 16);
-    write_char(&w, '}');
-    CHECK(!w.overflow && w.size == STATE_KEY_SIZE);
+    char *at = put_hex(put_bytes(out, begin), hash, 16);
+    *at = '}';
 }
 
 void state_recipient_key(struct bytes tenant, struct bytes subject, char out[STATE_KEY_SIZE])
 {
-    key_of("r1", tenant, subject, out);
+    key_of(BYTES("r1:{"), tenant, subject, out);
 }
 
 void state_booking_key(struct bytes tenant, struct bytes booking, char out[STATE_KEY_SIZE])
 {
-    key_of("b1", tenant, booking, out);
+    key_of(BYTES("b1:{"), tenant, booking, out);
 }
 
 void state_tenant_key(struct bytes tenant, char out[STATE_KEY_SIZE])
 {
-    key_of("t1", tenant, (struct bytes){0}, out);
+    key_of(BYTES("t1:{"), tenant, (struct bytes){0}, out);
 }
 
 void state_version_key(struct bytes tenant, struct writer *out)

@@ -50,7 +50,8 @@ struct redis {
 
     struct pending *pending; /* a ring */
     uint32_t first, count, max;
-    struct writer out; /* commands of this turn */
+    struct writer out;    /* commands of this turn */
+    uint64_t deadline_ns; /* of what is in it: the clock is read for the first alone */
     uint32_t open_arguments;
     struct redis_stats stats;
 };
@@ -60,6 +61,14 @@ static void connect_now(struct redis *r);
 static void say_away(struct redis *r, const char *what, const char *detail)
 {
     snprintf(r->why, sizeof r->why, "%s%s%s", what, detail ? ": " : "", detail ? detail : "");
+}
+
+static struct pending take_pending(struct redis *r)
+{
+    struct pending p = r->pending[r->first];
+    r->first = r->first + 1 == r->max ? 0 : r->first + 1;
+    r->count--;
+    return p;
 }
 
 /* Everything in flight is answered `lost`; the next try comes after a while. */
@@ -79,9 +88,7 @@ static void lose(struct redis *r)
     r->out.size = 0;
     loop_task_clear(&r->flush);
     for (uint32_t left = r->count; left > 0; left--) {
-        struct pending p = r->pending[r->first];
-        r->first = (r->first + 1) % r->max;
-        r->count--;
+        struct pending p = take_pending(r);
         r->stats.lost++;
         p.waiter->done(p.waiter, p.index, NULL);
     }
@@ -126,9 +133,8 @@ static void append(struct redis *r, struct redis_waiter *waiter, uint32_t index)
 {
     CHECK(r->count < r->max);
     CHECK(!r->out.overflow); /* the caller asked for the room */
-    struct pending *p = &r->pending[(r->first + r->count++) % r->max];
-    *p = (struct pending){waiter, index,
-                          clock_mono_ns() + (uint64_t)r->options.command_ms * NS_PER_MS};
+    uint32_t at = r->first + r->count++;
+    r->pending[at < r->max ? at : at - r->max] = (struct pending){waiter, index, r->deadline_ns};
     r->stats.commands++;
     loop_before_submit(r->loop, &r->flush);
 }
@@ -136,6 +142,8 @@ static void append(struct redis *r, struct redis_waiter *waiter, uint32_t index)
 void redis_begin(struct redis *r, uint32_t count)
 {
     CHECK(r->open_arguments == 0);
+    if (r->out.size == 0)
+        r->deadline_ns = clock_mono_ns() + (uint64_t)r->options.command_ms * NS_PER_MS;
     resp_begin(&r->out, count);
     r->open_arguments = count;
 }
@@ -145,6 +153,13 @@ void redis_argument(struct redis *r, struct bytes argument)
     CHECK(r->open_arguments > 0);
     resp_argument(&r->out, argument);
     r->open_arguments--;
+}
+
+void redis_arguments(struct redis *r, struct bytes written, uint32_t count)
+{
+    CHECK(r->open_arguments >= count);
+    write_slice(&r->out, written);
+    r->open_arguments -= count;
 }
 
 void redis_end(struct redis *r, struct redis_waiter *waiter, uint32_t index)
@@ -250,9 +265,7 @@ static void on_received(struct stream_owner *owner, struct bytes bytes)
             err = ERR_PROTOCOL;
             break;
         }
-        struct pending p = r->pending[r->first];
-        r->first = (r->first + 1) % r->max;
-        r->count--;
+        struct pending p = take_pending(r);
         p.waiter->done(p.waiter, p.index, reply);
         if (r->greetings == UINT32_MAX) {
             r->greetings = 0;

@@ -76,6 +76,8 @@ void redis_command(struct redis *redis, const struct bytes *arguments, uint32_t 
 /* A command of many arguments, piece by piece: begin, `count` times argument, end. */
 void redis_begin(struct redis *redis, uint32_t count);
 void redis_argument(struct redis *redis, struct bytes argument);
+/* Some that were written before, by resp_argument. */
+void redis_arguments(struct redis *redis, struct bytes written, uint32_t count);
 void redis_end(struct redis *redis, struct redis_waiter *waiter, uint32_t index);
 
 struct redis_stats {

@@ -131,7 +131,7 @@ static bool has_room(const struct admit *admit, const struct admit_batch *batch)
     return batch->entry_count < ADMIT_BATCH_MAX &&
            batch->command_count + ADMIT_EVENT_COMMANDS <= ADMIT_COMMANDS_MAX &&
            redis_room(redis) > ADMIT_EVENT_COMMANDS + 2 &&
-           redis_room_bytes(redis) > batch->read_bytes + ADMIT_BYTES_MARGIN;
+           redis_room_bytes(redis) > batch->keys.size + ADMIT_BYTES_MARGIN;
 }
 
 /* The first job of the queue, with those of the same event. */
@@ -161,8 +161,7 @@ static void ask_state(struct admit *admit, struct admit_batch *batch)
     if (batch->read_count > 0) {
         redis_begin(redis, batch->read_count + 1);
         redis_argument(redis, BYTES("MGET"));
-        for (uint32_t i = 0; i < batch->read_count; i++)
-            redis_argument(redis, batch->reads[i].is);
+        redis_arguments(redis, writer_bytes(&batch->keys), batch->read_count);
         redis_end(redis, &batch->waiter, INDEX_STATE);
         batch->awaited++;
     }
@@ -175,8 +174,8 @@ static void ask_state(struct admit *admit, struct admit_batch *batch)
 bool admit_fill(struct admit *admit, struct admit_batch *batch)
 {
     batch->awaited = batch->entry_count = batch->command_count = batch->read_count = 0;
-    batch->read_bytes = 0;
     arena_reset(&batch->memory);
+    batch->keys = writer_of(arena_take(&batch->memory, ADMIT_KEYS_BYTES), ADMIT_KEYS_BYTES);
     while (admit->queued.count > 0 && has_room(admit, batch)) {
         struct admit_entry *entry = &batch->entries[batch->entry_count++];
         take_event(admit, entry);
@@ -185,6 +184,7 @@ bool admit_fill(struct admit *admit, struct admit_batch *batch)
     if (batch->entry_count == 0)
         return false;
     ask_state(admit, batch);
+    arena_reset(&batch->memory); /* the answers' */
     batch->asked_ns = admit->now_ns;
     return true;
 }

@@ -7,6 +7,7 @@
 enum {
     ADMIT_COMMANDS_MAX = 1024,
     ADMIT_READS_MAX = ADMIT_BATCH_MAX * 8,
+    ADMIT_KEYS_BYTES = ADMIT_READS_MAX * 96,
     ADMIT_MEMORY = 512 * 1024,      /* keys, then answers, of a batch */
     ADMIT_DOCUMENT_MAX = 32 * 1024, /* no honest state document is larger */
     ADMIT_SCRATCH = 512 * 1024,     /* documents of one event, decoded */
@@ -29,9 +30,8 @@ enum admit_subject {
     ADMIT_SUBJECT_COUNT
 };
 
-/* A key until it is asked, then its value. */
 struct admit_read {
-    struct bytes is;
+    struct bytes is; /* the value, once answered */
     bool known;   /* answered */
     bool missing; /* there is nothing */
 };
@@ -76,7 +76,7 @@ struct admit_batch {
     bool state_known;  /* the reads were answered */
     bool epoch_known;  /* the epoch was, and is the one that counts */
     bool epoch_other;  /* it is not */
-    size_t read_bytes; /* of the keys, as a command */
+    struct writer keys; /* of the reads, as arguments of a command; in `memory` */
     struct arena memory;
     struct admit_entry entries[ADMIT_BATCH_MAX];
     struct admit_command commands[ADMIT_COMMANDS_MAX];

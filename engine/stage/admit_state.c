@@ -4,17 +4,18 @@
 #include "base/log.h"
 #include "domain/pbjson.h"
 #include "domain/state_key.h"
+#include "io/redis_write.h"
 #include "stage/admit_batch.h"
 
 static const struct bytes platform = {"*", 1};
 
 static void read_key(struct admit_batch *batch, uint16_t *at, struct bytes key)
 {
-    const char *copy = arena_copy(&batch->memory, key);
-    CHECK(copy != NULL && batch->read_count < ADMIT_READS_MAX); /* a batch's keys fit */
+    CHECK(batch->read_count < ADMIT_READS_MAX);
     *at = (uint16_t)batch->read_count;
-    batch->reads[batch->read_count++] = (struct admit_read){.is = {copy, key.size}};
-    batch->read_bytes += key.size + 16;
+    batch->reads[batch->read_count++] = (struct admit_read){0};
+    resp_argument(&batch->keys, key);
+    CHECK(!batch->keys.overflow);
 }
 
 static void read_recipient(struct admit_batch *batch, uint16_t *at, struct bytes tenant,

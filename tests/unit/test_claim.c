@@ -219,6 +219,29 @@ static void a_text_is_cut_between_characters_and_read_as_far_as_it_is_one(void *
     assert_int_equal(claim_read_text(BYTES("%7c%"), back), 2);
 }
 
+/* At each place of a text that is looked at eight by eight, and then one by one. */
+static void letters_digits_and_six_marks_stand_as_they_are(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     (c != 0 && strchr("-._~:", c));
+        for (size_t at = 0; at < 19; at++) {
+            char text[19], memory[64], expected[64];
+            memset(text, 'x', sizeof text);
+            text[at] = (char)c;
+            struct writer w = writer_of(memory, sizeof memory);
+            struct writer e = writer_of(expected, sizeof expected);
+            claim_write_text(&w, (struct bytes){text, sizeof text});
+            write_bytes(&e, text, at);
+            write_format(&e, plain ? "%c" : "%%%02x", c);
+            write_bytes(&e, text + at + 1, sizeof text - at - 1);
+            assert_int_equal(w.size, e.size);
+            assert_memory_equal(memory, expected, e.size);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +256,7 @@ int main(void)
         cmocka_unit_test(what_is_no_value_is_refused),
         cmocka_unit_test(a_value_longer_than_any_of_ours_is_refused),
         cmocka_unit_test(a_text_is_cut_between_characters_and_read_as_far_as_it_is_one),
+        cmocka_unit_test(letters_digits_and_six_marks_stand_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
