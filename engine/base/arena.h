@@ -1,5 +1,6 @@
-/* A bump arena over one block of fixed size: what it hands out is freed all at
- * once, by arena_reset. Never grows; NULL means full. */
+/* A bump arena over memory of fixed size: what it hands out is freed all at once, by
+ * arena_reset. Never grows; NULL means full. The memory is one part, or a small one that
+ * usually suffices and a further one, so that many arenas lie close together. */
 #pragma once
 
 #include "base/base.h"
@@ -7,22 +8,52 @@
 
 struct arena {
     char *at;
-    size_t used, max;
+    size_t used, max; /* of both parts: what is taken never lies across them */
+    char *further;    /* the second part; NULL: one only */
+    size_t first_max; /* of the first part */
 };
 
 static inline struct arena arena_of(void *memory, size_t max)
 {
-    return (struct arena){.at = memory, .max = max};
+    return (struct arena){.at = memory, .max = max, .first_max = max};
+}
+
+/* `first_max` is a multiple of 16. */
+static inline struct arena arena_of_two(void *first, size_t first_max, void *further,
+                                        size_t further_max)
+{
+    return (struct arena){
+        .at = first, .max = first_max + further_max, .further = further, .first_max = first_max};
 }
 
 /* 16-byte aligned. NULL when it does not fit. */
 static inline void *arena_take(struct arena *a, size_t size)
 {
     size_t start = (a->used + 15) & ~(size_t)15;
+    if (start < a->first_max && size > a->first_max - start)
+        start = a->first_max;
     if (start > a->max || size > a->max - start)
         return NULL;
     a->used = start + size;
-    return a->at + start;
+    return a->further && start >= a->first_max ? a->further + (start - a->first_max)
+                                               : a->at + start;
+}
+
+/* How much can be taken at once without leaving the part where arena_take(a, 0) lies. */
+static inline size_t arena_rest(const struct arena *a)
+{
+    size_t start = (a->used + 15) & ~(size_t)15;
+    size_t end = start < a->first_max ? a->first_max : a->max;
+    return start < end ? end - start : 0;
+}
+
+/* Goes on in the second part. False: it is there, or there is none. */
+static inline bool arena_skip(struct arena *a)
+{
+    if (!a->further || a->used >= a->first_max)
+        return false;
+    a->used = a->first_max;
+    return true;
 }
 
 /* A NUL-terminated copy; NULL when it does not fit. */

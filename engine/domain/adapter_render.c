@@ -281,7 +281,7 @@ enum err adapter_render(const struct adapter *adapter, const struct adapter_valu
     *field = NULL;
     if (!memory)
         return ERR_NO_MEMORY;
-    struct rendering r = {.values = values, .w = writer_of(memory, arena->max - arena->used)};
+    struct rendering r = {.values = values, .w = writer_of(memory, arena_rest(arena))};
     check_values(&r, p->used);
     out->method = p->method;
     out->path = p->fixed_path;

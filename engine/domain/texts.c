@@ -1,5 +1,5 @@
 /* Texts are written straight into what is left of the arena, and only what they took is
- * then taken: nothing is copied and no size is guessed. A person's text stays where the
+ * then taken: hardly anything is copied and no size is guessed. A person's text stays where the
  * event has it, unless a hint must follow. */
 #include "domain/texts.h"
 
@@ -9,6 +9,8 @@
 
 #define EMAIL CARILLON__V1__CHANNEL__CHANNEL_EMAIL
 #define SMS CARILLON__V1__CHANNEL__CHANNEL_SMS
+
+enum { WHEN_MAX = 128 }; /* a time in words, of any year */
 
 /* ---- locales ---- */
 
@@ -142,7 +144,8 @@ static bool find_when(const struct texts_input *in, struct arena *arena, struct 
     int64_t start_ms;
     if (!booking_start(in->event, &start_ms))
         return false;
-    struct writer w = texts_rest(arena);
+    char text[WHEN_MAX];
+    struct writer w = writer_of(text, sizeof text);
     struct bytes locale = locale_of(in);
     int32_t offset_s = in->zone ? zone_offset_s(in->zone, start_ms) : 0;
     struct civil wall = civil_of_ms(start_ms + (int64_t)offset_s * 1000);
@@ -152,7 +155,9 @@ static bool find_when(const struct texts_input *in, struct arena *arena, struct 
                          .with_offset = !in->zone || in->zone_uncertain,
                          .gsm7_only = in->channel == SMS,
                      });
-    return texts_keep(arena, &w, out) == ERR_OK;
+    CHECK(!w.overflow);
+    *out = (struct bytes){arena_copy(arena, writer_bytes(&w)), w.size};
+    return out->at != NULL;
 }
 
 static struct bytes label_of(const Carillon__V1__Event *event, struct bytes name)
@@ -347,7 +352,7 @@ static enum err add_hint(const struct texts_input *in, struct arena *arena, stru
     return texts_keep(arena, &w, &out->text);
 }
 
-enum err texts_fill(const struct texts_input *input, struct arena *arena, struct texts *out)
+static enum err fill(const struct texts_input *input, struct arena *arena, struct texts *out)
 {
     *out = (struct texts){0};
     struct filling f = {
@@ -362,6 +367,13 @@ enum err texts_fill(const struct texts_input *input, struct arena *arena, struct
     if (err == ERR_OK && input->channel == SMS && kind_is(input->kind, KIND_OPT_OUT_HINT))
         err = add_hint(input, arena, out);
     return err;
+}
+
+/* What is left of the arena's first part may be too little for a text. */
+enum err texts_fill(const struct texts_input *input, struct arena *arena, struct texts *out)
+{
+    enum err err = fill(input, arena, out);
+    return err == ERR_TOO_LARGE && arena_skip(arena) ? fill(input, arena, out) : err;
 }
 
 const char *texts_source_name(enum template_source source)

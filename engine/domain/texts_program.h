@@ -11,8 +11,7 @@
 static inline struct writer texts_rest(struct arena *arena)
 {
     char *at = arena_take(arena, 0);
-    return at ? writer_of(at, arena->max - (size_t)(at - arena->at))
-              : (struct writer){.overflow = true};
+    return at ? writer_of(at, arena_rest(arena)) : (struct writer){.overflow = true};
 }
 
 MUST_USE static inline enum err texts_keep(struct arena *arena, const struct writer *w,

@@ -51,7 +51,8 @@ static void *reserve_huge(uint64_t bytes)
 
 uint64_t jobs_bytes(uint32_t jobs_max, uint32_t large_max)
 {
-    return (uint64_t)jobs_max * (EVENT_BLOCK + sizeof(struct job) + sizeof(struct event)) +
+    return (uint64_t)jobs_max *
+               (EVENT_FIRST + EVENT_BLOCK + sizeof(struct job) + sizeof(struct event)) +
            (uint64_t)large_max * EVENT_LARGE_BLOCK;
 }
 
@@ -62,10 +63,11 @@ bool jobs_open(struct jobs *jobs, uint32_t jobs_max, uint32_t large_max)
     jobs->events = reserve_huge((uint64_t)jobs_max * sizeof *jobs->events);
     jobs->record_ms = calloc(jobs_max, sizeof *jobs->record_ms);
     jobs->large = calloc(large_max, sizeof *jobs->large);
+    jobs->firsts = reserve_huge((uint64_t)jobs_max * EVENT_FIRST);
     jobs->blocks = reserve((uint64_t)jobs_max * EVENT_BLOCK);
     jobs->large_blocks = reserve((uint64_t)large_max * EVENT_LARGE_BLOCK);
-    if (!jobs->all || !jobs->events || !jobs->record_ms || !jobs->large || !jobs->blocks ||
-        !jobs->large_blocks) {
+    if (!jobs->all || !jobs->events || !jobs->record_ms || !jobs->large || !jobs->firsts ||
+        !jobs->blocks || !jobs->large_blocks) {
         jobs_close(jobs);
         return false;
     }
@@ -84,6 +86,8 @@ bool jobs_open(struct jobs *jobs, uint32_t jobs_max, uint32_t large_max)
 
 void jobs_close(struct jobs *jobs)
 {
+    if (jobs->firsts)
+        munmap(jobs->firsts, (uint64_t)jobs->max * EVENT_FIRST);
     if (jobs->blocks)
         munmap(jobs->blocks, (uint64_t)jobs->max * EVENT_BLOCK);
     if (jobs->large_blocks)
@@ -95,6 +99,12 @@ void jobs_close(struct jobs *jobs)
     free(jobs->record_ms);
     free(jobs->large);
     *jobs = (struct jobs){0};
+}
+
+static struct arena small_arena(const struct jobs *jobs, size_t index)
+{
+    return arena_of_two(jobs->firsts + index * EVENT_FIRST, EVENT_FIRST,
+                        jobs->blocks + index * EVENT_BLOCK, EVENT_BLOCK);
 }
 
 static struct arena large_arena(struct jobs *jobs)
@@ -158,7 +168,7 @@ static void fetch_next(const struct jobs *jobs)
     const struct event *event = event_of(jobs->free_events.first);
     size_t index = (size_t)(event - jobs->events);
     event_fetch(event);
-    memory_fetch(jobs->blocks + index * EVENT_BLOCK, 2048);
+    memory_fetch(jobs->firsts + index * EVENT_FIRST, 2048);
     memory_fetch(job_of(jobs->free.first), offsetof(struct job, claim));
 }
 
@@ -175,8 +185,7 @@ struct event *event_open(struct jobs *jobs, const struct record *whole)
     event->large = large;
     event->far_day = RING_NO_CYCLE;
     jobs->record_ms[index] = record->timestamp_ms;
-    event->arena =
-        large ? large_arena(jobs) : arena_of(jobs->blocks + index * EVENT_BLOCK, EVENT_BLOCK);
+    event->arena = large ? large_arena(jobs) : small_arena(jobs, index);
     keep_record(event, record);
     event->decoded_used = event->arena.used;
     job_open(jobs, event)->cut = cut;

@@ -16,7 +16,8 @@
 
 enum {
     EVENT_SMALL_MAX = 8 * 1024,         /* records up to here use pool blocks */
-    EVENT_BLOCK = 56 * 1024,            /* record, decoded event, texts; touched as needed */
+    EVENT_FIRST = 4 * 1024 + 64,        /* record, decoded event, texts: enough for most; */
+    EVENT_BLOCK = 56 * 1024,            /* where the rest goes, touched as needed */
     EVENT_LARGE_BLOCK = 5 * 1024 * 1024 /* for records up to the broker's limit */
 };
 
@@ -217,7 +218,7 @@ struct jobs {
     struct event *events;
     int64_t *record_ms; /* by index of events: since when the record is to be settled, by its time
                            or its due time in a deferral topic; INT64_MAX: not in hand */
-    char *blocks, *large_blocks;
+    char *firsts, *blocks, *large_blocks;
     struct list free, free_events;
     struct list large_free; /* of struct large_block */
     struct large_block *large;

@@ -519,6 +519,29 @@ static void an_arena_too_small_is_said_whatever_its_size(void **state)
     }
 }
 
+/* Wherever the first part ends: in a value, in a text, between two texts. */
+static void an_arena_of_two_parts_makes_no_difference(void **state)
+{
+    (void)state;
+    static char further[16 * 1024];
+    struct scene *s = scene(KIND(BOOKING_CONFIRMED), EMAIL, "fr");
+    with_everything(s);
+    filled(s);
+    char *text = strndup(s->texts.text.at, s->texts.text.size);
+    char *html = strndup(s->texts.html.at, s->texts.html.size);
+    size_t needed = s->arena.used;
+    for (size_t size = 0; size < needed; size += 16) {
+        memset(s->memory, 0, needed);
+        memset(further, 0, sizeof further);
+        s->arena = arena_of_two(s->memory, size, further, sizeof further);
+        filled(s);
+        assert_true(bytes_equal(s->texts.text, bytes_of(text)));
+        assert_true(bytes_equal(s->texts.html, bytes_of(html)));
+    }
+    free(text);
+    free(html);
+}
+
 static int open_zones(void **state)
 {
     (void)state;
@@ -623,6 +646,7 @@ int main(void)
         cmocka_unit_test(times_are_shown_in_the_zone_and_in_the_language),
         cmocka_unit_test(without_a_start_the_earliest_service_counts),
         cmocka_unit_test(an_arena_too_small_is_said_whatever_its_size),
+        cmocka_unit_test(an_arena_of_two_parts_makes_no_difference),
     };
     return cmocka_run_group_tests(tests, open_zones, close_zones);
 }
