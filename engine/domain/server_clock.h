@@ -42,6 +42,11 @@ bool server_clock_turn(struct server_clock *clock, uint64_t now_ns);
 void server_clock_sample(struct server_clock *clock, const struct server_sample *sample);
 
 int64_t server_clock_offset_ns(const struct server_clock *clock, uint64_t now_ns);
+/* The same as the newest sample has it: for what may go back at once. */
+static inline int64_t server_clock_newest_ns(const struct server_clock *clock)
+{
+    return clock->offset_ns - clock->excess_ns;
+}
 /* Nothing is sent, deferred or finished. */
 bool server_clock_held(const struct server_clock *clock, uint64_t now_ns);
 struct ring_clock server_clock_read(const struct server_clock *clock, uint64_t now_ns);

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 enum { TAKE_MAX = 4096, RETRY_NS = 50 * 1000 * 1000 };
-#define COOL_NS NS_PER_S /* slots are never so far ahead: the fleet's route is cooling */
+#define COOL_NS NS_PER_S        /* slots are never so far ahead: the fleet's route is cooling */
+#define AHEAD_ERROR_NS NS_PER_S /* a slot is no more beyond what was asked: a clock stepped */
 #define WHEN_MAX_US UINT64_C(9000000000000000) /* of Redis's clock, until 2255 */
 
 static void on_reserved(struct redis_waiter *waiter, uint32_t index,
@@ -321,7 +322,8 @@ static uint64_t number_of(const struct redis_reply *reply)
 }
 
 /* granted, first_slot_us | wait_us, now_us. Redis's clock becomes ours by the offset
- * that claims measured; both lie within half a round trip. */
+ * that claims measured; both lie within half a round trip. Not by the slewed one: while that
+ * goes back, each slot would be over before it is here. */
 static void on_reserved(struct redis_waiter *waiter, uint32_t index,
                         const struct redis_reply *reply)
 {
@@ -331,9 +333,11 @@ static void on_reserved(struct redis_waiter *waiter, uint32_t index,
     bool good = reply && reply->type == REDIS_ARRAY && reply->element_count >= 2;
     uint64_t granted = good ? number_of(reply->elements[0]) : 0;
     uint64_t when_us = good ? u64_min(number_of(reply->elements[1]), WHEN_MAX_US) : 0;
-    int64_t first_ns = (int64_t)(when_us * 1000) -
-                       server_clock_offset_ns(&s->options.claims->gate.clock, s->now_ns);
-    if (!good || granted > slots_most(s, limit) || (granted > 0 && first_ns < 0)) {
+    int64_t first_ns =
+        (int64_t)(when_us * 1000) - server_clock_newest_ns(&s->options.claims->gate.clock);
+    int64_t last_ns = (int64_t)(s->now_ns + s->options.reserve_ahead_ns + AHEAD_ERROR_NS);
+    if (!good || granted > slots_most(s, limit) ||
+        (granted > 0 && (first_ns < 0 || first_ns > last_ns))) {
         limit->ask_ns = s->now_ns + RETRY_NS;
         return;
     }

@@ -159,6 +159,23 @@ static void a_refused_reservation_is_asked_again_when_redis_says(void **state)
     world_close(w);
 }
 
+/* Our clock goes back slowly; slots are Redis's, and would all be over. */
+static void while_our_clock_goes_back_slots_keep_their_time(void **state)
+{
+    (void)state;
+    struct world *w = world_open(true);
+    w->claims.gate.clock.offset_ns += 400 * (int64_t)MS_NS;
+    w->claims.gate.clock.excess_ns = 400 * (int64_t)MS_NS;
+    w->claims.gate.clock.slew_ns = w->now_ns;
+    put(w, TEXT("e1"));
+    take(w, 0);
+    fake_answer_slots(&w->redis, 0, 1, redis_us(w, 3000));
+    take(w, 1);
+    assert_int_equal(w->out.due.count, 1);
+    assert_int_equal(slots_when_ns(&w->limit.slots, 1, w->now_ns), w->now_ns + 2 * MS_NS);
+    world_close(w);
+}
+
 static void an_answer_that_makes_no_sense_grants_nothing(void **state)
 {
     (void)state;
@@ -177,7 +194,10 @@ static void an_answer_that_makes_no_sense_grants_nothing(void **state)
     take(w, 51);
     fake_answer_slots(&w->redis, 4, 1, 5);
     take(w, 51);
-    assert_int_equal(w->redis.count, 6);
+    /* Redis's clock went forward, and nobody knows yet: nothing may wait an hour for a slot */
+    fake_answer_slots(&w->redis, 5, 1, redis_us(w, INT64_C(3600) * 1000000));
+    take(w, 51);
+    assert_int_equal(w->redis.count, 7);
     assert_int_equal(slots_left(&w->limit.slots), 0);
     assert_int_equal(w->out.due.count, 0);
     world_close(w);
@@ -381,6 +401,7 @@ int main(void)
         cmocka_unit_test(
             slots_are_asked_ahead_of_jobs_that_come_steadily_and_no_longer_when_they_stop),
         cmocka_unit_test(a_refused_reservation_is_asked_again_when_redis_says),
+        cmocka_unit_test(while_our_clock_goes_back_slots_keep_their_time),
         cmocka_unit_test(an_answer_that_makes_no_sense_grants_nothing),
         cmocka_unit_test(nothing_is_asked_while_the_gate_is_shut_or_redis_is_away),
         cmocka_unit_test(a_closed_route_releases_nothing_and_asks_for_nothing),
