@@ -217,6 +217,27 @@ static void slots_follow_one_another_at_the_interval(void **state)
     assert_true(ASK(redis, BYTES("PTTL"), BYTES("s1:{r}"))->integer > 50000);
 }
 
+/* Else the route would stand still for as long as the clock went back. */
+static void a_clock_that_went_back_costs_what_an_unknown_route_does(void **state)
+{
+    struct redis_sync *redis = fresh(state);
+    char ahead[32];
+    int64_t now = integer_of(reserve(redis, "1000", "1", "100000"), 2);
+    snprintf(ahead, sizeof(ahead), "%lld", (long long)now + INT64_C(3600000000));
+    ASK(redis, BYTES("SET"), BYTES("s1:{r}"), bytes_of(ahead));
+    const struct redis_reply *reply = reserve(redis, "1000", "1", "100000");
+    assert_int_equal(integer_of(reply, 0), 0);
+    assert_true(integer_of(reply, 1) > 0 && integer_of(reply, 1) <= 1000);
+    usleep(3000);
+    assert_int_equal(integer_of(reserve(redis, "1000", "1", "100000"), 0), 1);
+    /* as far ahead as a reservation of another worker may go, it stands */
+    snprintf(ahead, sizeof(ahead), "%lld", (long long)now + 1000000);
+    ASK(redis, BYTES("SET"), BYTES("s1:{r}"), bytes_of(ahead));
+    reply = reserve(redis, "1000", "1", "100000");
+    assert_int_equal(integer_of(reply, 0), 0);
+    assert_true(integer_of(reply, 1) > 500000);
+}
+
 static void a_cool_route_grants_nothing_and_only_cools_longer(void **state)
 {
     struct redis_sync *redis = fresh(state);
@@ -508,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_late_settle_counts_what_it_finds),
         cmocka_unit_test(what_is_written_again_never_covers_what_is_newer),
         cmocka_unit_test(slots_follow_one_another_at_the_interval),
+        cmocka_unit_test(a_clock_that_went_back_costs_what_an_unknown_route_does),
         cmocka_unit_test(a_cool_route_grants_nothing_and_only_cools_longer),
         cmocka_unit_test(a_piece_is_replaced_only_by_a_higher_offset),
         cmocka_unit_test(what_a_bookings_record_does_not_say_stays),

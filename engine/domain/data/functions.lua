@@ -5,7 +5,7 @@ local function now_us()
 end
 local function text(n) return string.format('%.0f', n) end
 
-redis.register_function{function_name = 'version', flags = {'no-writes'}, callback = function() return 3 end}
+redis.register_function{function_name = 'version', flags = {'no-writes'}, callback = function() return 4 end}
 
 -- takeover  KEYS[1] = claim; ARGV: value seen, new value, ttl_ms, skew_ms.
 -- FREE: nobody was sending (deadline 0). AMBIG: the earlier attempt died in mid-send. Both: the claim is now ours.
@@ -71,13 +71,16 @@ redis.register_function('restore', function(k, a)
 end)
 
 -- reserve  KEYS[1] = s1:{route}, KEYS[2] = s1:{route}:cool; ARGV: interval_us, n, horizon_us
---   ->  granted, first_slot_us | wait_us, now_us.  Unknown state costs a learning delay, never a burst.
+--   ->  granted, first_slot_us | wait_us, now_us.  Unknown state costs a learning delay, never a burst. So does a state
+--   farther ahead than any reservation goes: the clock went back, and what was granted before is over within that delay.
 redis.register_function('reserve', function(k, a)
   local now, T, n, H = now_us(), tonumber(a[1]), tonumber(a[2]), tonumber(a[3])
   local cool = tonumber(redis.call('GET', k[2]) or 0)
   if cool > now then return {0, math.ceil(cool - now), text(now)} end
   local v = redis.call('GET', k[1])
-  local tat = v and tonumber(v) or now + H + T
+  local learnt = now + H + T
+  local tat = v and tonumber(v) or learnt
+  if tat > learnt + H + T + 1000000 then v, tat = nil, learnt end
   if tat < now then tat = now end
   local room = tat <= now + H and math.floor((now + H - tat) / T) + 1 or 0
   if room < n then n = room end
