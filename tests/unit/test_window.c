@@ -299,6 +299,62 @@ static void runs_beside_a_commit_tell_what_it_had_no_room_for(void **state)
     }
 }
 
+/* What a window of `words` says of itself, of which every second offset is done. */
+static size_t half_done(uint32_t words, int64_t offsets, char *text)
+{
+    uint64_t *all = calloc(words, sizeof *all);
+    struct window w;
+    assert_non_null(all);
+    window_init_words(&w, all, words, 0);
+    for (int64_t o = 0; o < offsets; o++)
+        assert_int_equal(window_add(&w, o), ERR_OK);
+    for (int64_t o = 1; o < offsets; o += 2)
+        window_complete(&w, o);
+    struct writer out = writer_of(text, WINDOW_METADATA_MAX);
+    window_encode(&w, worker, &out);
+    free(all);
+    return out.size;
+}
+
+static void metadata_tells_the_smallest_window_that_can_hold_it(void **state)
+{
+    (void)state;
+    static char text[WINDOW_METADATA_MAX];
+    static uint64_t all[4096];
+    for (int64_t offsets = 1; offsets < 2000; offsets = offsets * 5 / 4 + 1) {
+        struct bytes metadata = {text, half_done(64, offsets, text)};
+        struct window w;
+        uint32_t words = window_words_for(metadata);
+        assert_true(words > 0 && words <= countof(all));
+        assert_int_equal(words & (words - 1), 0);
+        memset(all, 0, sizeof all);
+        window_init_words(&w, all, words, 0);
+        assert_int_equal(window_decode(&w, metadata, NULL), ERR_OK);
+        window_validate(&w);
+        for (int64_t o = 0; o + 1 < offsets; o++)
+            assert_int_equal(window_add(&w, o), o % 2 ? ERR_NOT_FOUND : ERR_OK);
+        if (words == 1)
+            continue;
+        memset(all, 0, sizeof all);
+        window_init_words(&w, all, words / 2, 0);
+        assert_int_equal(window_decode(&w, metadata, NULL), ERR_INVALID);
+    }
+}
+
+static void no_window_holds_what_is_no_metadata_of_ours_or_spans_too_much(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "1", "1|w", "2|w|AQ", "1|w|!", "1|w|AQ="};
+    for (size_t i = 0; i < countof(texts); i++)
+        assert_int_equal(window_words_for(bytes_of(texts[i])), 0);
+    char memory[64];
+    struct writer far = writer_of(memory, sizeof memory);
+    const uint8_t runs[] = {1, 0xff, 0xff, 0xff, 0xff, 0x7f}; /* one open, 2^35 done */
+    write_literal(&far, "1|w|");
+    write_base64url(&far, runs, sizeof runs);
+    assert_int_equal(window_words_for(writer_bytes(&far)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +368,8 @@ int main(void)
         cmocka_unit_test(what_is_done_ahead_of_delivery_stays_in_the_next_commit),
         cmocka_unit_test(hostile_metadata_changes_nothing),
         cmocka_unit_test(runs_beside_a_commit_tell_what_it_had_no_room_for),
+        cmocka_unit_test(metadata_tells_the_smallest_window_that_can_hold_it),
+        cmocka_unit_test(no_window_holds_what_is_no_metadata_of_ours_or_spans_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
