@@ -182,5 +182,5 @@ coverage:
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
--include tests/contract/contract.mk bench/bench.mk tests/bugs.mk engine/domain/data/data.mk
+-include tests/contract/contract.mk tests/sim/sim.mk bench/bench.mk tests/bugs.mk engine/domain/data/data.mk
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

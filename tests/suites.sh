@@ -11,6 +11,7 @@ suite alerts tests/alerts.sh
 suite replay make -s replay
 suite golden proto/golden/encode.py --check
 suite zones tests/zones/run.sh
+suite sim make -s sim
 suite demo tests/demo.py
 suite bugs make -s bugs
 suite bugs-real make -s bugs-real
