@@ -4,6 +4,7 @@
 #include "domain/ring.h"
 #include "domain/template.h"
 #include "domain/zones.h"
+#include "tree.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -259,7 +260,7 @@ static void check_routes(const struct checking *c)
         }
     }
     if (is->routes_count == 0)
-        doubt(c, "routes", "there are none: every leg would wait until it expires");
+        doubt(c, "routes", "there are none: every leg would fail");
 }
 
 static bool same_template(const struct config_template *a, const struct config_template *b)
@@ -325,6 +326,8 @@ void config_check(const struct config *config, struct findings *findings)
 {
     const struct checking c = {config, findings};
     const struct config_settings *is = &config->is;
+    if (!config->tree->root) /* a mount that failed looks like that */
+        doubt(&c, "config", "the file is empty: every setting is the default");
     check_kafka(&c);
     check_redis(&c);
     check_times(&c);

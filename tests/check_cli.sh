@@ -25,6 +25,8 @@ claim "no config is a usage error" 64 "^usage:"
 claim "an unknown option is a usage error" 64 "^usage:" --confg x
 claim "the sample is good" 0 "good, 0 errors" --config deploy/carillon.yaml
 claim "a warning can be denied" 78 "bad, 0 errors" --config deploy/carillon.yaml --deny-warnings
+printf '# nothing yet\n' >"$work/empty.yaml"
+claim "an empty file is all defaults, and that is said" 0 "empty.yaml: warning: config: the file is empty: every setting is the default" --config "$work/empty.yaml"
 claim "a file that is not there is told" 78 "^$work/none.yaml: error: cannot be read" --config "$work/none.yaml"
 
 config() { cat >"$work/c.yaml"; }
