@@ -1,39 +1,11 @@
 #include "domain/event.h"
 
 #include "base/utf8.h"
+#include "domain/event_shape.h"
 
 enum { TRACEPARENT_MAX = 55 };
 
 #define EVENT &carillon__v1__event__descriptor
-#define BOOKING &carillon__v1__booking__descriptor
-#define SERVICE &carillon__v1__service__descriptor
-#define AUTHOR &carillon__v1__author__descriptor
-#define CONTENT &carillon__v1__content__descriptor
-
-/* As the comments in event.proto say. */
-static const struct pb_limit limits[] = {
-    {EVENT, 1, .bytes = 128},                            /* event_id */
-    {EVENT, 2, .bytes = 64},                             /* tenant_id */
-    {EVENT, 8, .bytes = 128},                            /* dedup_key */
-    {EVENT, 10, .bytes = 35},                            /* locale */
-    {EVENT, 13, .bytes = 64},                            /* service_id */
-    {EVENT, 15, .bytes = 64},                            /* location_id */
-    {EVENT, 16, .bytes = 64},                            /* location_zone */
-    {EVENT, 19, .bytes = 64},                            /* template */
-    {EVENT, 20, .bytes = 4096, .keys = 64, .count = 64}, /* variables */
-    {EVENT, 23, .bytes = 128, .keys = 32, .count = 16},  /* labels */
-    {EVENT, 24, .bytes = 64},                            /* customer_id */
-    {EVENT, 25, .bytes = 64},                            /* customer_reference */
-    {EVENT, 26, .bytes = 64},                            /* conversation_id */
-    {EVENT, 27, .bytes = 64},                            /* transaction_id */
-    {EVENT, 28, .bytes = TRACEPARENT_MAX},               /* traceparent */
-    {BOOKING, 1, .bytes = 64},                           /* booking_id */
-    {SERVICE, 1, .bytes = 64},                           /* service_id */
-    {AUTHOR, 1, .bytes = 32},                            /* role */
-    {AUTHOR, 2, .bytes = 64},                            /* staff_id */
-    {CONTENT, 2, .bytes = 64 * 1024},                    /* text */
-    {CONTENT, 3, .bytes = 256 * 1024},                   /* html */
-};
 
 /* One decoding under way. */
 struct reading {
@@ -42,6 +14,7 @@ struct reading {
     struct pb_unknown *unknown;
     struct pb_error *error;
     ProtobufCMessage *message;
+    bool in_order; /* its sizes, too */
     /* CloudEvents attributes, of headers or of the envelope; size 0: absent */
     struct bytes ce_source, ce_id, traceparent;
 };
@@ -81,12 +54,26 @@ static struct bytes without_framing(struct bytes value)
     return (struct bytes){at, (size_t)(end - at)};
 }
 
+static enum err read_wire(struct reading *r, struct bytes value)
+{
+    size_t before = r->arena->used;
+    r->message = pb_read_plain(&event_shape, value, r->arena);
+    r->in_order = r->message != NULL;
+    if (r->in_order) {
+        *r->error = (struct pb_error){0};
+        return ERR_OK;
+    }
+    r->arena->used = before;
+    return pb_decode(EVENT, value, r->arena, &r->message, r->error);
+}
+
 enum form { FORM_BY_FIRST_BYTE, FORM_PROTOBUF, FORM_JSON };
 
 static enum form form_of(struct bytes content_type)
 {
-    const char *end =
-        content_type.size > 0 ? memchr(content_type.at, ';', content_type.size) : NULL;
+    if (content_type.size == 0)
+        return FORM_BY_FIRST_BYTE;
+    const char *end = memchr(content_type.at, ';', content_type.size);
     struct bytes type = {content_type.at,
                          end ? (size_t)(end - content_type.at) : content_type.size};
     while (type.size > 0 && type.at[type.size - 1] == ' ')
@@ -109,7 +96,7 @@ static enum err read_data(struct reading *r, struct bytes value, enum form form)
         form = json_looks_like_object(value) ? FORM_JSON : FORM_PROTOBUF;
     if (form == FORM_JSON)
         return pb_from_json(EVENT, value, r->arena, r->unknown, &r->message, r->error);
-    return pb_decode(EVENT, value, r->arena, &r->message, r->error);
+    return read_wire(r, value);
 }
 
 static int32_t base64_digit(char c)
@@ -242,6 +229,7 @@ static bool complete(struct reading *r, Carillon__V1__Event *event)
         write_slice(&w, r->ce_id);
         write_char(&w, '\0');
         event->event_id = memory;
+        r->in_order = false; /* it may be too long */
     }
     if (!event->traceparent) {
         struct bytes trace = header_of(r, BYTES("traceparent"));
@@ -254,14 +242,21 @@ static bool complete(struct reading *r, Carillon__V1__Event *event)
 }
 
 /* Sizes first, so that an event that is bad otherwise holds nothing too large either. */
-static enum err check(Carillon__V1__Event *event, enum err decoded, struct pb_error *error)
+static enum err check_sizes(Carillon__V1__Event *event, enum err decoded, struct pb_error *error)
 {
     struct pb_error size;
-    if (pb_check_sizes(&event->base, limits, countof(limits), &size) != ERR_OK &&
-        decoded == ERR_OK) {
-        *error = size;
-        return ERR_INVALID;
-    }
+    enum err err = pb_check_sizes(&event->base, event_limits, event_limit_count, &size);
+    if (err == ERR_OK || decoded != ERR_OK)
+        return decoded;
+    *error = size;
+    return err;
+}
+
+static enum err check(const struct reading *r, Carillon__V1__Event *event, enum err decoded)
+{
+    struct pb_error *error = r->error;
+    if (!r->in_order)
+        decoded = check_sizes(event, decoded, error);
     if (decoded != ERR_OK)
         return decoded;
     if (!event->event_id || !event->event_id[0])
@@ -288,7 +283,7 @@ enum err event_decode(const struct record *record, struct arena *arena, struct p
         error->what = (struct pb_error){.word = "too large to be read"};
     }
     if (read) {
-        err = check(read, err, &error->what);
+        err = check(&r, read, err);
         error->event_id = bytes_of(read->event_id);
         error->tenant_id = bytes_of(read->tenant_id);
     }

@@ -137,3 +137,53 @@ bool pb_put_entry(struct arena *arena, ProtobufCMessage *message,
         }
     return append(arena, message, field, &(union pb_value){.message = entry});
 }
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether a byte of it is NUL, or no ASCII: right for the lowest, and so for any. */
+static inline uint64_t special_of(uint64_t v)
+{
+    return (v | (v - EACH(1))) & EACH(0x80);
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
+/* Eight at a time, up to seven bytes beyond the text: both sides must have them. */
+static bool copy_ascii(char *to, const uint8_t *from, size_t size)
+{
+    uint64_t special = 0, v;
+    for (; size > sizeof v; size -= sizeof v, from += sizeof v, to += sizeof v) {
+        memcpy(&v, from, sizeof v);
+        memcpy(to, &v, sizeof v);
+        special |= special_of(v);
+    }
+    memcpy(&v, from, sizeof v);
+    memcpy(to, &v, sizeof v);
+    return (special | (size > 0 ? special_of(v) << (64 - 8 * size) : 0)) == 0;
+}
+
+static bool copy_text(char *to, const uint8_t *from, size_t size)
+{
+    struct bytes text = {(const char *)from, size};
+    if (size == 0)
+        return true;
+    if (utf8_valid_size(text) != size || memchr(text.at, '\0', size))
+        return false;
+    memcpy(to, text.at, size);
+    return true;
+}
+
+char *pb_take_text(struct arena *arena, struct wire inside, const uint8_t *end)
+{
+    enum { BEYOND = 8 };
+    size_t size = (size_t)(inside.end - inside.at), room = arena->max - arena->used;
+    char *text = arena->at + arena->used;
+    if (room <= size)
+        return NULL;
+    bool ample = room - size >= BEYOND && end - inside.end >= BEYOND;
+    if (!(ample && copy_ascii(text, inside.at, size)) && !copy_text(text, inside.at, size))
+        return NULL;
+    text[size] = '\0';
+    arena->used += size + 1;
+    return text;
+}

@@ -1,7 +1,9 @@
-/* What the two decoders of pbjson share: where in a message they are, the first error,
+/* What the decoders of pbjson share: where in a message they are, the first error,
  * and how a value is put into a protobuf-c struct. Not for others. */
 #pragma once
 
+#include "base/time.h"
+#include "domain/pb_field.h"
 #include "domain/pbjson.h"
 
 /* A step from a message to a value below it; the steps hang together on the stack. */
@@ -18,6 +20,11 @@ void pb_fail(struct pb_error *error, const struct pb_path *path, const char *wor
 
 bool pb_is_map(const ProtobufCFieldDescriptor *field);
 bool pb_is_time(const ProtobufCMessageDescriptor *type);
+static inline bool pb_time_in_range(const Google__Protobuf__Timestamp *t)
+{
+    return t->seconds >= TIME_LEAST_S && t->seconds <= TIME_MOST_S && t->nanos >= 0 &&
+           t->nanos <= 999999999;
+}
 /* NULL: the enum has no such value. */
 const ProtobufCEnumValue *pb_enum_value(const ProtobufCEnumDescriptor *type, int value);
 
@@ -53,6 +60,10 @@ MUST_USE bool pb_put(struct arena *arena, ProtobufCMessage *message,
 /* An entry of a map: makes it whole; one of the same key is replaced. */
 MUST_USE bool pb_put_entry(struct arena *arena, ProtobufCMessage *message,
                            const ProtobufCFieldDescriptor *field, ProtobufCMessage *entry);
+
+/* A terminated copy of a text on the wire, which goes on until `end`. Not aligned: texts lie
+ * one after the other. NULL: it holds NUL, is no UTF-8, or does not fit. */
+char *pb_take_text(struct arena *arena, struct wire inside, const uint8_t *end);
 
 static inline void *pb_member(const ProtobufCMessage *message,
                               const ProtobufCFieldDescriptor *field)

@@ -2,17 +2,13 @@
  * takes strings with NUL or without UTF-8 as they are, keeps every unknown field, and
  * cannot say which field is wrong; it serves as the second opinion in the fuzz target.
  * Depth is bounded by the types, none of which contains itself. */
-#include "base/time.h"
 #include "base/utf8.h"
 #include "domain/pb_build.h"
-
-struct wire {
-    const uint8_t *at, *end;
-};
 
 struct decoder {
     struct arena *arena;
     struct pb_error *error;
+    const uint8_t *end; /* of all */
 };
 
 static const char too_many[] = "too many entries";
@@ -23,67 +19,6 @@ static enum err broken(struct decoder *d, const struct pb_path *path)
     d->error->word = NULL;
     pb_fail(d->error, path, "not protobuf");
     return ERR_INVALID;
-}
-
-static bool read_long_varint(struct wire *wire, uint64_t *out)
-{
-    uint64_t n = 0;
-    for (uint32_t shift = 0; shift < 70 && wire->at < wire->end; shift += 7) {
-        uint8_t byte = *wire->at++;
-        n |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *out = n;
-            return true;
-        }
-    }
-    return false;
-}
-
-static inline bool read_varint(struct wire *wire, uint64_t *out)
-{
-    if (wire->at < wire->end && *wire->at < 0x80) { /* most are short */
-        *out = *wire->at++;
-        return true;
-    }
-    return read_long_varint(wire, out);
-}
-
-/* One field as it lies on the wire. */
-struct wire_field {
-    uint32_t id;
-    uint32_t form; /* 0 varint, 1 and 5 fixed, 2 length and bytes */
-    uint64_t varint;
-    struct wire inside; /* of form 2 */
-};
-
-static inline bool read_field(struct wire *wire, struct wire_field *field)
-{
-    uint64_t tag, size;
-    if (!read_varint(wire, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
-        return false;
-    field->id = (uint32_t)tag >> 3;
-    field->form = tag & 7;
-    switch (field->form) {
-    case 0:
-        return read_varint(wire, &field->varint);
-    case 1:
-        size = 8;
-        break;
-    case 2:
-        if (!read_varint(wire, &size))
-            return false;
-        break;
-    case 5:
-        size = 4;
-        break;
-    default: /* groups */
-        return false;
-    }
-    if (size > (size_t)(wire->end - wire->at))
-        return false;
-    field->inside = (struct wire){wire->at, wire->at + size};
-    wire->at += size;
-    return true;
 }
 
 static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
@@ -119,8 +54,8 @@ static enum err put_packed(struct decoder *d, ProtobufCMessage *message,
                            const struct pb_path *path)
 {
     while (inside.at < inside.end) {
-        uint64_t n;
-        if (!read_varint(&inside, &n))
+        uint64_t n = 0;
+        if (!(inside.at = wire_varint(inside.at, inside.end, &n)))
             return broken(d, path);
         if (*pb_count(message, field) >= PB_LIST_MAX) {
             pb_fail(d->error, path, too_many);
@@ -131,43 +66,6 @@ static enum err put_packed(struct decoder *d, ProtobufCMessage *message,
             return err;
     }
     return ERR_OK;
-}
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Whether a byte of it is NUL, or no ASCII. */
-static inline bool is_special(uint64_t v)
-{
-    return ((v | (v - EACH(1))) & EACH(0x80)) != 0;
-}
-
-/* A terminated copy of ASCII without NUL; NULL: it is not, or does not fit. The last eight
- * bytes are looked at twice where the size is odd. */
-static char *copy_plain(struct arena *arena, struct wire inside)
-{
-    size_t size = (size_t)(inside.end - inside.at), before = arena->used, i = 0;
-    char *copy = arena_take(arena, size + 1);
-    uint64_t v;
-    bool special = !copy;
-    if (size >= sizeof v) {
-        for (; !special && i < size; i += sizeof v) {
-            size_t at = i + sizeof v <= size ? i : size - sizeof v;
-            memcpy(&v, inside.at + at, sizeof v);
-            special = is_special(v);
-            memcpy(copy + at, &v, sizeof v);
-        }
-    } else {
-        for (; !special && i < size; i++) {
-            special = inside.at[i] == 0 || inside.at[i] >= 0x80;
-            copy[i] = (char)inside.at[i];
-        }
-    }
-    if (special) {
-        arena->used = before;
-        return NULL;
-    }
-    copy[size] = '\0';
-    return copy;
 }
 
 static enum err put_text(struct decoder *d, ProtobufCMessage *message,
@@ -187,13 +85,6 @@ static enum err put_text(struct decoder *d, ProtobufCMessage *message,
 static enum err read_message(struct decoder *d, struct wire wire, ProtobufCMessage *message,
                              const struct pb_path *path);
 
-static bool time_in_range(const ProtobufCMessage *message)
-{
-    const Google__Protobuf__Timestamp *t = (const Google__Protobuf__Timestamp *)message;
-    return t->seconds >= TIME_LEAST_S && t->seconds <= TIME_MOST_S && t->nanos >= 0 &&
-           t->nanos <= 999999999;
-}
-
 /* A message that comes twice is one, its fields merged. */
 static enum err put_message(struct decoder *d, ProtobufCMessage *message,
                             const ProtobufCFieldDescriptor *field, struct wire inside,
@@ -212,7 +103,8 @@ static enum err put_message(struct decoder *d, ProtobufCMessage *message,
         return err;
     if (map)
         return pb_put_entry(d->arena, message, field, value.message) ? ERR_OK : ERR_NO_MEMORY;
-    if (pb_is_time(field->descriptor) && !time_in_range(value.message)) {
+    if (pb_is_time(field->descriptor) &&
+        !pb_time_in_range((const Google__Protobuf__Timestamp *)value.message)) {
         pb_fail(d->error, path, "a time out of range");
         *slot = NULL;
         return ERR_OK;
@@ -237,13 +129,13 @@ static enum err put_field(struct decoder *d, ProtobufCMessage *message,
         if (!map)
             path = &element;
     }
-    if (wire->form == 2 && text)
+    if (wire->form == WIRE_SIZED && text)
         return put_text(d, message, field, wire->inside, path);
-    if (wire->form == 2 && sub)
+    if (wire->form == WIRE_SIZED && sub)
         return put_message(d, message, field, wire->inside, path);
-    if (wire->form == 0 && !text && !sub)
+    if (wire->form == WIRE_VARINT && !text && !sub)
         return put_varint(d, message, field, wire->varint, path);
-    if (wire->form == 2 && repeated)
+    if (wire->form == WIRE_SIZED && repeated)
         return put_packed(d, message, field, wire->inside, path);
     pb_fail(d->error, path, "of another type");
     return ERR_OK;
@@ -257,13 +149,13 @@ static bool put_at_once(struct decoder *d, ProtobufCMessage *message,
     char *at = pb_member(message, field);
     if (field->label == PROTOBUF_C_LABEL_REPEATED)
         return false;
-    if (wire->form == 2 && field->type == PROTOBUF_C_TYPE_STRING) {
-        char *copy = copy_plain(d->arena, wire->inside);
+    if (wire->form == WIRE_SIZED && field->type == PROTOBUF_C_TYPE_STRING) {
+        char *copy = pb_take_text(d->arena, wire->inside, d->end);
         if (copy)
             memcpy(at, &copy, sizeof copy);
         return copy != NULL;
     }
-    if (wire->form != 0 || field->label != PROTOBUF_C_LABEL_OPTIONAL ||
+    if (wire->form != WIRE_VARINT || field->label != PROTOBUF_C_LABEL_OPTIONAL ||
         (field->type != PROTOBUF_C_TYPE_INT32 && field->type != PROTOBUF_C_TYPE_INT64))
         return false;
     memcpy(at, &wire->varint, field->type == PROTOBUF_C_TYPE_INT32 ? 4 : 8);
@@ -275,8 +167,8 @@ static enum err read_message(struct decoder *d, struct wire wire, ProtobufCMessa
                              const struct pb_path *path)
 {
     while (wire.at < wire.end) {
-        struct wire_field at;
-        if (!read_field(&wire, &at))
+        struct wire_field at = {0};
+        if (!(wire.at = wire_field(wire.at, wire.end, &at)))
             return broken(d, path);
         const ProtobufCFieldDescriptor *field = field_of(message->descriptor, at.id);
         if (!field || put_at_once(d, message, field, &at))
@@ -292,15 +184,15 @@ static enum err read_message(struct decoder *d, struct wire wire, ProtobufCMessa
 enum err pb_decode(const ProtobufCMessageDescriptor *type, struct bytes wire, struct arena *arena,
                    ProtobufCMessage **message, struct pb_error *error)
 {
-    struct decoder d = {.arena = arena, .error = error};
+    const uint8_t *at = (const uint8_t *)wire.at;
+    struct decoder d = {.arena = arena, .error = error, .end = at + wire.size};
     *error = (struct pb_error){0};
     *message = NULL;
     ProtobufCMessage *root = pb_new(arena, type);
     if (!root)
         return ERR_NO_MEMORY;
-    const uint8_t *at = (const uint8_t *)wire.at;
     struct pb_path path = {0};
-    enum err err = read_message(&d, (struct wire){at, at + wire.size}, root, &path);
+    enum err err = read_message(&d, (struct wire){at, d.end}, root, &path);
     if (err != ERR_OK)
         return err;
     *message = root;

@@ -2,6 +2,7 @@
  * survives both forms unchanged, and is what protobuf-c makes of the same bytes. */
 #include "base/utf8.h"
 #include "domain/event.h"
+#include "domain/event_shape.h"
 
 #include <ctype.h>
 
@@ -72,6 +73,21 @@ static void compare_with_protobuf_c(struct bytes value, const ProtobufCMessage *
     protobuf_c_message_free_unpacked(theirs, NULL);
 }
 
+/* The hot path's reader agrees where it answers at all. */
+static void compare_with_plain(struct bytes value, ProtobufCMessage *message)
+{
+    struct arena arena = arena_of(decoded_again, ROOM);
+    struct pb_error error;
+    ProtobufCMessage *plain = pb_read_plain(&event_shape, value, &arena);
+    if (!plain)
+        return;
+    CHECK(message && pb_check_sizes(message, event_limits, event_limit_count, &error) == ERR_OK);
+    struct writer wa = writer_of(text_a, ROOM), wb = writer_of(text_b, ROOM);
+    pb_to_json(message, &wa);
+    pb_to_json(plain, &wb);
+    CHECK(bytes_equal(writer_bytes(&wa), writer_bytes(&wb)));
+}
+
 static void decode_wire(struct bytes value)
 {
     struct arena arena = arena_of(decoded, ROOM);
@@ -79,6 +95,7 @@ static void decode_wire(struct bytes value)
     struct pb_error error;
     enum err err = pb_decode(TYPE, value, &arena, &message, &error);
     CHECK((err == ERR_INVALID) == (error.word != NULL));
+    compare_with_plain(value, err == ERR_OK ? message : NULL);
     if (err == ERR_OK) {
         check_forms(message);
         compare_with_protobuf_c(value, message);
