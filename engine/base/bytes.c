@@ -7,12 +7,26 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-bool bytes_equal_nocase(struct bytes a, struct bytes b)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Of eight: only A to Z pass the one sum of their lower seven bits and not the other. */
+static uint64_t lower_eight(const char *at)
 {
-    if (a.size != b.size)
-        return false;
-    for (size_t i = 0; i < a.size; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
+    uint64_t v;
+    memcpy(&v, at, sizeof v);
+    uint64_t seven = v & EACH(0x7f);
+    uint64_t upper = (seven + EACH(0x80 - 'A')) & ~(seven + EACH(0x7f - 'Z')) & ~v & EACH(0x80);
+    return v | upper >> 2;
+}
+
+bool bytes_same_nocase(const char *a, const char *b, size_t size)
+{
+    size_t i = 0;
+    for (; size - i >= 8; i += 8)
+        if (lower_eight(a + i) != lower_eight(b + i))
+            return false;
+    for (; i < size; i++)
+        if (lower(a[i]) != lower(b[i]))
             return false;
     return true;
 }

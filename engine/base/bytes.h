@@ -25,7 +25,11 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 }
 
 /* Compares without regard to ASCII case. */
-bool bytes_equal_nocase(struct bytes a, struct bytes b);
+bool bytes_same_nocase(const char *a, const char *b, size_t size);
+static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && bytes_same_nocase(a.at, b.at, a.size);
+}
 
 /* The writer never writes beyond max. Once something did not fit, `overflow` stays
  * set and nothing more is written: check it once, at the end. */

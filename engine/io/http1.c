@@ -2,8 +2,10 @@
  * pieces end. Names, values and body lie in two buffers that grow to their limits and
  * are kept between responses; the headers know offsets, as the buffers may move. The
  * parser is never shown more of a head than its limit, so that a response is judged
- * the same however it was cut. */
+ * the same however it was cut. Plain responses go another way (http1_plain.h). */
 #include "io/http1.h"
+
+#include "io/http1_plain.h"
 
 #include <llhttp.h>
 #include <stdlib.h>
@@ -19,24 +21,22 @@ struct text {
     size_t size, room;
 };
 
-struct header_at {
-    uint32_t name, name_size, value_size; /* the value lies behind the name */
-};
-
 struct http1 {
     llhttp_t parser;
     struct http1_limits limits;
     struct text head, body;
-    struct header_at open; /* the header being read */
+    struct http1_header open; /* the header being read */
     uint32_t header_count;
     size_t head_seen; /* bytes, against head_max */
     bool in_value;
+    uint16_t status;
     bool has_status;
     bool has_head;
     bool is_whole;
     bool body_cut;
     bool keep_alive;
-    struct header_at headers[HTTP_HEADERS_MAX]; /* last: what is used lies together */
+    bool is_fresh;                                 /* the parser saw nothing yet */
+    struct http1_header headers[HTTP_HEADERS_MAX]; /* last: what is used lies together */
 };
 
 static struct http1 *http1_of(llhttp_t *parser)
@@ -78,7 +78,8 @@ static int on_status_complete(llhttp_t *parser)
     struct http1 *p = http1_of(parser);
     if (parser->http_major != 1 || parser->status_code < 100 || parser->status_code > 599)
         return HPE_USER;
-    p->has_status = parser->status_code / 100 != 1;
+    p->status = parser->status_code;
+    p->has_status = p->status / 100 != 1;
     return 0;
 }
 
@@ -104,10 +105,10 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t size)
 static int on_header_value_complete(llhttp_t *parser)
 {
     struct http1 *p = http1_of(parser);
-    if (!p->has_head && p->header_count < HTTP_HEADERS_MAX) {
+    p->open.value = p->open.name + p->open.name_size;
+    if (!p->has_head && p->header_count < HTTP_HEADERS_MAX)
         p->headers[p->header_count++] = p->open;
-    }
-    p->open = (struct header_at){.name = (uint32_t)p->head.size};
+    p->open = (struct http1_header){.name = (uint32_t)p->head.size};
     return 0;
 }
 
@@ -134,7 +135,7 @@ static void forget_message(struct http1 *p)
 {
     p->head.size = 0;
     p->header_count = 0;
-    p->open = (struct header_at){0};
+    p->open = (struct http1_header){0};
     p->has_head = p->has_status = false;
 }
 
@@ -180,7 +181,9 @@ void http1_close(struct http1 *p)
 
 void http1_reset(struct http1 *p)
 {
-    llhttp_init(&p->parser, HTTP_RESPONSE, &settings);
+    if (!p->is_fresh)
+        llhttp_init(&p->parser, HTTP_RESPONSE, &settings);
+    p->is_fresh = true;
     text_empty(&p->head);
     text_empty(&p->body);
     forget_message(p);
@@ -198,9 +201,31 @@ static enum err execute(struct http1 *p, struct bytes bytes, size_t *used)
     return error == HPE_OK ? ERR_AGAIN : ERR_PROTOCOL;
 }
 
+/* True: it was whole and plain, and the parser need not see it. */
+static bool read_plain(struct http1 *p, struct bytes bytes, size_t *used)
+{
+    struct http1_plain plain = {.headers = p->headers};
+    if (!http1_read_plain(bytes, &plain) || plain.head_size >= p->limits.head_max ||
+        plain.body_size > p->limits.body_max || !text_add(&p->head, bytes.at, plain.head_size) ||
+        !text_add(&p->body, bytes.at + plain.head_size, plain.body_size))
+        return false;
+    p->header_count = plain.header_count;
+    p->status = plain.status;
+    p->has_status = p->has_head = p->is_whole = true;
+    p->keep_alive = plain.keep_alive;
+    *used = plain.head_size + plain.body_size;
+    return true;
+}
+
 enum err http1_read(struct http1 *p, struct bytes bytes, size_t *used)
 {
     *used = 0;
+    if (p->is_fresh && !p->is_whole) {
+        if (read_plain(p, bytes, used))
+            return ERR_OK;
+        text_empty(&p->head);
+        p->is_fresh = false;
+    }
     enum err err = p->is_whole || p->body_cut ? ERR_OK : ERR_AGAIN;
     while (err == ERR_AGAIN && *used < bytes.size) {
         struct bytes rest = {bytes.at + *used, bytes.size - *used};
@@ -223,18 +248,18 @@ enum err http1_end(struct http1 *p)
     return p->is_whole || p->body_cut ? ERR_OK : ERR_CLOSED;
 }
 
-static struct bytes name_of(const struct http1 *p, const struct header_at *h)
+static struct bytes name_of(const struct http1 *p, const struct http1_header *h)
 {
     return h->name_size > 0 ? (struct bytes){p->head.at + h->name, h->name_size}
                             : (struct bytes){0};
 }
 
 /* Without the blanks behind it. */
-static struct bytes value_of(const struct http1 *p, const struct header_at *h)
+static struct bytes value_of(const struct http1 *p, const struct http1_header *h)
 {
     if (h->value_size == 0)
         return (struct bytes){0};
-    struct bytes value = {p->head.at + h->name + h->name_size, h->value_size};
+    struct bytes value = {p->head.at + h->value, h->value_size};
     while (value.size > 0 && (value.at[value.size - 1] == ' ' || value.at[value.size - 1] == '\t'))
         value.size--;
     return value;
@@ -242,7 +267,7 @@ static struct bytes value_of(const struct http1 *p, const struct header_at *h)
 
 void http1_response(const struct http1 *p, struct http_response *out)
 {
-    out->status = p->has_status ? p->parser.status_code : 0;
+    out->status = p->has_status ? p->status : 0;
     out->header_count = p->has_status ? p->header_count : 0;
     for (uint32_t i = 0; i < out->header_count; i++) {
         out->headers[i].name = name_of(p, &p->headers[i]);

@@ -81,9 +81,33 @@ static void base64_is_that_of_rfc_4648(void **state)
     assert_true(bytes_equal(writer_bytes(&w), BYTES("-_-_")));
 }
 
+static bool is_upper(int c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static void letters_are_equal_in_either_case_and_nothing_else_is(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size < 20; size++)
+        for (int a = 0; a < 256; a++)
+            for (int b = 0; b < 256; b++) {
+                char one[20] = "Content-Length-12345", two[20] = "cONTENT-lENGTH-12345";
+                size_t at = (size_t)(a + b) % size;
+                one[at] = (char)a;
+                two[at] = (char)b;
+                bool same = a == b || (is_upper(a) && b == a + 32) || (is_upper(b) && a == b + 32);
+                assert_int_equal(
+                    bytes_equal_nocase((struct bytes){one, size}, (struct bytes){two, size}), same);
+            }
+    assert_false(bytes_equal_nocase(BYTES("abc"), BYTES("abcd")));
+    assert_true(bytes_equal_nocase((struct bytes){0}, BYTES("")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(letters_are_equal_in_either_case_and_nothing_else_is),
         cmocka_unit_test(numbers_are_written_as_printf_does),
         cmocka_unit_test(a_byte_is_two_digits_whatever_the_size),
         cmocka_unit_test(base64_is_that_of_rfc_4648),
