@@ -104,9 +104,10 @@ demo:
 	@$(MAKE) -s -j$$(nproc) all
 	@build/carillon demo
 
-# Unit tests: one cmocka program a module; `make unit T=window` runs one.
+# Unit tests: one cmocka program a module; `make unit T=window` runs one. And the whole shard
+# under clocks that step.
 UNIT_C := $(wildcard tests/unit/test_$(or $(T),*).c)
-UNIT_BIN := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(UNIT_C))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(UNIT_C)) $(if $(T),,$(OUT)/sim/clocks)
 .PHONY: unit
 unit: $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)

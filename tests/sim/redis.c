@@ -373,25 +373,46 @@ void redis_command(struct redis *redis, const struct bytes *arguments, uint32_t 
     redis->pending[(redis->first + redis->count++) % PENDING_MAX] = c;
 }
 
-static struct bytes making[ARGUMENTS_MAX];
-static uint32_t making_count;
+static struct {
+    struct bytes arguments[ARGUMENTS_MAX];
+    uint32_t count;
+    char text[1024 * 1024];
+    struct writer w;
+} making;
 
 void redis_begin(struct redis *redis, uint32_t count)
 {
     (void)redis;
     CHECK(count <= ARGUMENTS_MAX);
-    making_count = 0;
+    making.count = 0;
+    making.w = writer_of(making.text, sizeof making.text);
 }
 
 void redis_argument(struct redis *redis, struct bytes argument)
 {
     (void)redis;
-    making[making_count++] = argument; /* what admit gives stays until the end */
+    making.arguments[making.count++] = (struct bytes){making.text + making.w.size, argument.size};
+    write_slice(&making.w, argument);
+    CHECK(!making.w.overflow);
+}
+
+/* Each is $SIZE, its bytes, and a line's end behind both. */
+void redis_arguments(struct redis *redis, struct bytes written, uint32_t count)
+{
+    const char *at = written.at;
+    for (uint32_t i = 0; i < count; i++) {
+        char *text;
+        CHECK(*at == '$');
+        size_t size = strtoul(at + 1, &text, 10);
+        redis_argument(redis, (struct bytes){text + 2, size});
+        at = text + 2 + size + 2;
+    }
+    CHECK(at == written.at + written.size);
 }
 
 void redis_end(struct redis *redis, struct redis_waiter *waiter, uint32_t index)
 {
-    redis_command(redis, making, making_count, waiter, index);
+    redis_command(redis, making.arguments, making.count, waiter, index);
 }
 
 static void free_command(struct command *c)
