@@ -96,19 +96,33 @@ static void say_readiness(struct shard *s, const char *why)
               (unsigned long long)((s->now_ns - s->unready_ns) / NS_PER_MS), why);
 }
 
+void shard_write_why(const struct shard_health *h, struct writer *w)
+{
+    if (h->gate != GATE_OPEN)
+        write_format(w, "redis: %s", gate_state_text(h->gate));
+    const char *comma = w->size ? "; " : "";
+    if (!h->kafka.up) {
+        write_format(w, "%skafka: %s", comma,
+                     h->kafka.error[0] ? h->kafka.error : "no broker answers");
+        return;
+    }
+    if (!h->consuming)
+        write_format(w, "%skafka: no partitions assigned", comma);
+    comma = w->size ? "; " : "";
+    if (!h->ring_assigned)
+        write_format(w, "%skafka: ring not assigned: nothing is deferred, nothing that waited goes",
+                     comma);
+}
+
 void shard_tell_readiness(struct shard *s)
 {
     char why[SHARD_WHY_SIZE] = "";
     struct writer w = writer_of(why, sizeof why - 1);
-    if (!claims_open(&s->claims))
-        write_format(&w, "redis: %s", gate_state_text(claims_gate(&s->claims)));
-    struct kafka_health kafka;
-    source_health(s->source, &kafka);
-    if (!kafka.up)
-        write_format(&w, "%skafka: %s", w.size ? "; " : "",
-                     kafka.error[0] ? kafka.error : "no broker answers");
-    else if (s->consume.state != CONSUME_RUNNING)
-        write_format(&w, "%skafka: no partitions assigned", w.size ? "; " : "");
+    struct shard_health health = {.gate = claims_gate(&s->claims),
+                                  .consuming = s->consume.state == CONSUME_RUNNING,
+                                  .ring_assigned = hand_is_assigned(&s->hand)};
+    source_health(s->source, &health.kafka);
+    shard_write_why(&health, &w);
     say_readiness(s, why);
     pthread_mutex_lock(&s->ready_lock);
     memcpy(s->ready_why, why, sizeof why);

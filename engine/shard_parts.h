@@ -24,3 +24,10 @@ void shard_note_deferred(struct shard *s, const struct list *closed);
 void shard_write_gauges(struct shard *s);
 /* Once a change: a log line, and what shard_ready says. */
 void shard_tell_readiness(struct shard *s);
+/* Why it is not ready; nothing where it is. */
+struct shard_health {
+    enum gate_state gate;
+    struct kafka_health kafka;
+    bool consuming, ring_assigned; /* the two groups have given their partitions */
+};
+void shard_write_why(const struct shard_health *health, struct writer *why);
