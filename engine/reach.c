@@ -3,11 +3,26 @@
 #include "clients.h"
 #include "io/slow.h"
 #include "io/topics.h"
+#include "ring_topics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { REACH_MS = 3000 };
+
+/* Topics that `setup` is still to create are no fault of the config. */
+static void check_ring(const struct config *config, struct topics *topics,
+                       struct findings *findings)
+{
+    struct ring_topics ring;
+    char kafka_why[KAFKA_WHY_SIZE] = "", why[RING_WHY_SIZE] = "";
+    ring_topics_read(topics, config, &ring);
+    bool measured = ring_topics_measure(topics, config, &ring, REACH_MS, kafka_why) == ERR_OK;
+    if (measured && ring.count > 0 && !ring_topics_good(&ring, config, why))
+        config_find(config, findings, FINDING_WARNING, "deferral.slots", "%s", why);
+    if (!ring_marks_last(topics, config, REACH_MS, why))
+        config_find(config, findings, FINDING_WARNING, "kafka.bootstrap_servers", "%s", why);
+}
 
 static void reach_kafka(const struct config *config, struct findings *findings)
 {
@@ -18,6 +33,8 @@ static void reach_kafka(const struct config *config, struct findings *findings)
     if (!topics || topics_read(topics, REACH_MS, why) != ERR_OK)
         config_find(config, findings, FINDING_ERROR, "kafka.bootstrap_servers",
                     "no answer from %s: %s", config->is.kafka.bootstrap_servers, why);
+    else
+        check_ring(config, topics, findings);
     if (topics)
         topics_close(topics);
 }

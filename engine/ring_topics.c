@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MINUTE_MS INT64_C(60000)
+#define MARKS_SPARE_MS TIME_DAY_MS /* commits are kept beyond a ring's length */
+
 static const char stem[] = "carillon.deferred.";
 
 struct ring ring_of_config(const struct config *config)
@@ -75,12 +78,29 @@ void ring_topics_take(struct ring_topics *t, const struct config *config, const 
     memcpy(g->name, name, strlen(name));
 }
 
-void ring_topics_end(struct ring_topics *t, const struct config *config)
+static int64_t length_of_config(const struct config *config)
 {
     const struct ring ring = ring_of_config(config);
+    return ring.slots * ring.slot_ms;
+}
+
+static bool has_its_count(const struct ring_topic *g, const struct config *config)
+{
+    const struct ring ring = ring_of_config(config);
+    return g->partitions == ring_partitions(&ring);
+}
+
+static bool fits(const struct ring_topic *g, const struct config *config)
+{
+    return has_its_count(g, config) &&
+           (g->length_ms == 0 || g->length_ms == length_of_config(config));
+}
+
+void ring_topics_end(struct ring_topics *t, const struct config *config)
+{
     t->written = t->count;
     for (uint32_t i = 0; i < t->count; i++)
-        if (t->generations[i].partitions == ring_partitions(&ring))
+        if (fits(&t->generations[i], config))
             t->written = i;
 }
 
@@ -102,6 +122,52 @@ void ring_topics_read(const struct topics *topics, const struct config *config,
     ring_topics_begin(out, config);
     topics_each(topics, take, &taking);
     ring_topics_end(out, config);
+}
+
+static void read_retention(const char *name, const char *value, void *context)
+{
+    if (strcmp(name, "retention.ms") == 0)
+        *(int64_t *)context = strtoll(value, NULL, 10);
+}
+
+enum err ring_topics_measure(struct topics *topics, const struct config *config,
+                             struct ring_topics *t, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+{
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < t->count && err == ERR_OK; i++) {
+        struct ring_topic *g = &t->generations[i];
+        int64_t retention_ms = 0;
+        if (!has_its_count(g, config))
+            continue;
+        err = topics_settings(topics, g->name, read_retention, &retention_ms, timeout_ms, why);
+        g->length_ms = i64_max(retention_ms - RING_SPARE_MS, 0);
+    }
+    ring_topics_end(t, config);
+    return err;
+}
+
+static void read_minutes(const char *name, const char *value, void *context)
+{
+    if (strcmp(name, "offsets.retention.minutes") == 0)
+        *(int64_t *)context = strtoll(value, NULL, 10);
+}
+
+bool ring_marks_last(struct topics *topics, const struct config *config, uint32_t timeout_ms,
+                     char why[RING_WHY_SIZE])
+{
+    char kafka_why[KAFKA_WHY_SIZE];
+    int64_t minutes = 0,
+            wanted = (length_of_config(config) + MARKS_SPARE_MS + MINUTE_MS - 1) / MINUTE_MS;
+    if (topics_broker_settings(topics, read_minutes, &minutes, timeout_ms, kafka_why) != ERR_OK ||
+        minutes <= 0 || minutes >= wanted)
+        return true;
+    snprintf(why, RING_WHY_SIZE,
+             "the brokers forget what a group that is away has committed after %lld minutes, but "
+             "the ring is %lld minutes long: a fleet that is away for longer reads all that waited "
+             "once more; set offsets.retention.minutes to %lld or more",
+             (long long)minutes, (long long)(length_of_config(config) / MINUTE_MS),
+             (long long)wanted);
+    return false;
 }
 
 static bool refuse(char why[RING_WHY_SIZE], const char *format, ...) PRINTF_LIKE(2, 3);
@@ -136,6 +202,14 @@ bool ring_topics_good(const struct ring_topics *t, const struct config *config,
                       RING_GENERATIONS_MAX, prefix, stem);
     if (t->written < t->count)
         return true;
+    for (uint32_t i = t->count; i-- > 0;)
+        if (has_its_count(&t->generations[i], config))
+            return refuse(why,
+                          "by its retention.ms topic %s is a ring of %lld s, but deferral.slots x "
+                          "slot_ms are %lld s, which has other slots in its partitions: run "
+                          "`carillon setup --ring`, or put slot_ms (or its retention) back",
+                          t->generations[i].name, (long long)(t->generations[i].length_ms / 1000),
+                          (long long)(length_of_config(config) / 1000));
     return refuse(why,
                   "no topic %s%s<g> has the %u partitions of deferral.slots x deferral.spread (the "
                   "newest, %u, has %u): run `carillon setup --ring`",

@@ -3,6 +3,7 @@
  * standard error what differs from what it would have made. */
 #include "setup.h"
 
+#include "base/log.h"
 #include "clients.h"
 #include "commands.h"
 #include "domain/redis_functions.h"
@@ -194,6 +195,17 @@ static bool is_state(const char *name)
     return false;
 }
 
+/* A worker that may not ask goes by partition counts, and set-up is who has to look. */
+static void measure_ring(const struct config *config, struct topics *topics,
+                         struct setup_found *found)
+{
+    char kafka_why[KAFKA_WHY_SIZE] = "", why[RING_WHY_SIZE];
+    if (ring_topics_measure(topics, config, &found->ring, ASK_MS, kafka_why) != ERR_OK)
+        log_event(LOG_WARN, "ring_length_unknown", "why=\"%s\"", kafka_why);
+    if (!ring_marks_last(topics, config, ASK_MS, why))
+        log_event(LOG_WARN, "marks_are_short_lived", "why=\"%s\"", why);
+}
+
 static enum setup_state check_topics(const struct config *config, struct topics *topics,
                                      struct setup_found *found, char why[SETUP_WHY_SIZE])
 {
@@ -216,6 +228,7 @@ static enum setup_state check_topics(const struct config *config, struct topics 
         free(name);
     }
     ring_topics_read(topics, config, &found->ring);
+    measure_ring(config, topics, found);
     if (state == SETUP_GOOD && !ring_topics_good(&found->ring, config, why))
         state = SETUP_MISSING;
     return state;

@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum { ASK_MS = 3000, CREATE_MS = 30000, SETTINGS_MAX = 6, HEADER_ROOM = 64 * 1024 };
-#define SPARE_MS (7 * TIME_DAY_MS) /* retention of a ring, beyond its length */
 
 enum topic_trait {
     LIKE_EVENTS = 1,  /* max.message.bytes of the events */
@@ -20,7 +19,7 @@ enum topic_trait {
     DAYS_90 = 8,      /* retention */
     COMPACTED = 16,   /* the truth, kept for ever */
     DAYS_450 = 32,    /* with COMPACTED: until so long after the last change */
-    RING = 64,        /* kept for the ring's length and SPARE_MS; never compacted */
+    RING = 64,        /* kept for the ring's length and RING_SPARE_MS; never compacted */
 };
 
 const char *const setup_topic_names[] = {
@@ -70,7 +69,7 @@ static void want_kept(struct wish *wish, uint32_t traits, int64_t ring_ms)
     if (traits & COMPACTED)
         want(wish, "cleanup.policy", traits & DAYS_450 ? "compact,delete" : "compact");
     if (traits & RING) {
-        want_number(wish, "retention.ms", (uint64_t)(ring_ms + SPARE_MS), wish->retention);
+        want_number(wish, "retention.ms", (uint64_t)(ring_ms + RING_SPARE_MS), wish->retention);
         want(wish, "cleanup.policy", "delete");
     }
 }
@@ -171,21 +170,7 @@ static enum err length_of(struct doing *d, const struct ring_topic *generation, 
     int64_t retention_ms = 0;
     enum err err =
         topics_settings(d->topics, generation->name, read_retention, &retention_ms, ASK_MS, d->why);
-    *ms = retention_ms - SPARE_MS;
-    return err;
-}
-
-/* Whether the newest generation is what set-up would make: partitions and length. */
-static enum err newest_fits(struct doing *d, const struct ring_topics *t, bool *fits)
-{
-    const struct ring ring = ring_of_config(d->config);
-    const struct ring_topic *newest = &t->generations[t->count - 1];
-    int64_t ms;
-    *fits = false;
-    if (newest->partitions != ring_partitions(&ring))
-        return ERR_OK;
-    enum err err = length_of(d, newest, &ms);
-    *fits = ms == ring.slots * ring.slot_ms;
+    *ms = retention_ms - RING_SPARE_MS;
     return err;
 }
 
@@ -207,11 +192,8 @@ static enum err set_up_ring(struct doing *d, const struct ring_topics *t)
     if (t->count == 0)
         return set_up_generation(d, 1);
     uint32_t newest = t->generations[t->count - 1].generation;
-    if (d->wishes->ring) {
-        enum err err = newest_fits(d, t, &fits);
-        if (err != ERR_OK)
-            return err;
-    }
+    if (d->wishes->ring)
+        fits = t->written == t->count - 1;
     if (!fits && t->count < RING_GENERATIONS_MAX)
         return set_up_generation(d, newest + 1);
     if (!fits) {
@@ -281,6 +263,7 @@ static enum err set_up_all(struct doing *d)
 {
     struct wish wish;
     struct ring_topics ring;
+    char why[RING_WHY_SIZE];
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < setup_topic_count && err == ERR_OK; i++) {
         wish_of(d->config, setup_topic_names[i], topic_traits[i], NULL, &wish);
@@ -295,7 +278,11 @@ static enum err set_up_all(struct doing *d)
     if (ring.far.partitions == 0)
         ring.far.partitions = ring_partitions(&far); /* created just now */
     if (err == ERR_OK)
+        err = ring_topics_measure(d->topics, d->config, &ring, ASK_MS, d->why);
+    if (err == ERR_OK)
         err = set_up_ring(d, &ring);
+    if (err == ERR_OK && !ring_marks_last(d->topics, d->config, ASK_MS, why))
+        fprintf(stderr, "%s\n", why);
     if (err == ERR_OK && d->wishes->remove_over)
         err = remove_over(d, &ring);
     for (uint32_t i = 0; i < setup_topic_count && err == ERR_OK && !d->wishes->dry_run; i++) {

@@ -129,6 +129,9 @@ static bool read_topics(const struct config *config, struct waiting *w, char *wh
     bool good = topics && topics_read(topics, COMMAND_PATIENCE_MS, why) == ERR_OK;
     if (good)
         ring_topics_read(topics, config, &w->found);
+    if (good) /* where it is refused, counts decide, as for workers */
+        good =
+            ring_topics_measure(topics, config, &w->found, COMMAND_PATIENCE_MS, why) != ERR_TIMEOUT;
     if (topics)
         topics_close(topics);
     return good;

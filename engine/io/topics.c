@@ -217,10 +217,11 @@ static enum err tell_settings(rd_kafka_event_t *event, topics_setting_fn *tell, 
     return ERR_OK;
 }
 
-enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
-                         void *context, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+static enum err settings_of(struct topics *topics, rd_kafka_ResourceType_t type, const char *name,
+                            topics_setting_fn *tell, void *context, uint32_t timeout_ms,
+                            char why[KAFKA_WHY_SIZE])
 {
-    rd_kafka_ConfigResource_t *what = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+    rd_kafka_ConfigResource_t *what = rd_kafka_ConfigResource_new(type, name);
     rd_kafka_AdminOptions_t *options =
         options_new(topics, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
     rd_kafka_DescribeConfigs(topics->rk, &what, 1, options, topics->queue);
@@ -231,6 +232,22 @@ enum err topics_settings(struct topics *topics, const char *name, topics_setting
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy(what);
     return err;
+}
+
+enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
+                         void *context, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+{
+    return settings_of(topics, RD_KAFKA_RESOURCE_TOPIC, name, tell, context, timeout_ms, why);
+}
+
+enum err topics_broker_settings(struct topics *topics, topics_setting_fn *tell, void *context,
+                                uint32_t timeout_ms, char why[KAFKA_WHY_SIZE])
+{
+    char id[16];
+    if (!topics->found || topics->found->broker_cnt == 0)
+        return err_of(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, NULL, why);
+    snprintf(id, sizeof id, "%d", topics->found->brokers[0].id);
+    return settings_of(topics, RD_KAFKA_RESOURCE_BROKER, id, tell, context, timeout_ms, why);
 }
 
 /* By a consumer, which is never subscribed: of handles without a group librdkafka 2.0.2

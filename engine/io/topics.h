@@ -41,6 +41,11 @@ typedef void topics_setting_fn(const char *name, const char *value, void *contex
 MUST_USE enum err topics_settings(struct topics *topics, const char *name, topics_setting_fn *tell,
                                   void *context, uint32_t timeout_ms, char why[KAFKA_WHY_SIZE]);
 
+/* The same of one of the brokers, as read last: all of them should agree. */
+MUST_USE enum err topics_broker_settings(struct topics *topics, topics_setting_fn *tell,
+                                         void *context, uint32_t timeout_ms,
+                                         char why[KAFKA_WHY_SIZE]);
+
 struct topic_partition {
     const char *topic;
     int32_t partition;

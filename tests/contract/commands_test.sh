@@ -55,6 +55,12 @@ check "a ring that fits gets no other generation" \
 check "a ring of another slot length, with as many partitions, gets one" \
     'sed "s/spread: 2/spread: 2, slot_ms: 600000/" "$dir/c.yaml" >"$dir/s.yaml" &&
      run 0 setup --config "$dir/s.yaml" --ring --dry-run && grep -q "would create topic .*deferred.2 (16 " "$dir/out"'
+check "and a worker does not write to the one there is, whose slots lie elsewhere" \
+    'run 78 run --config "$dir/s.yaml" && grep -q "is a ring of 14400 s.*are 4800 s.*setup --ring" "$dir/err"'
+check "a ring that is longer than the brokers keep commits is told" \
+    'sed "s/slots: 8/slots: 8, slot_ms: 86400000/" "$dir/c.yaml" >"$dir/l.yaml" &&
+     run 0 setup --config "$dir/l.yaml" && grep -q "set offsets.retention.minutes to 12960 or more" "$dir/err" &&
+     run 0 setup --config "$dir/c.yaml" && ! grep -q "offsets.retention" "$dir/err"'
 check "set-up adds the next generation once" \
     'run 0 setup --config "$dir/r.yaml" --ring && topics_become 10 && grep -q "creating topic .*deferred.2 (18 " "$dir/out" &&
      run 0 setup --config "$dir/r.yaml" --ring && [ ! -s "$dir/out" ]'

@@ -84,6 +84,32 @@ static void the_newest_generation_that_fits_is_written_to(void **state)
     config_free(config);
 }
 
+/* Another slot_ms puts a slot elsewhere, though the count is the same. */
+static void a_ring_of_another_length_is_not_written_to(void **state)
+{
+    (void)state;
+    struct config *config =
+        configured("deferral: {slots: 48, spread: 2, slot_ms: 60000, lead_ms: 9000}");
+    struct ring_topics t = TOPICS(config, {"carillon.deferred.1", 96}, {"carillon.deferred.2", 96},
+                                  {"carillon.deferred.far", 128});
+    char why[RING_WHY_SIZE];
+    t.generations[0].length_ms = 48 * 60000;
+    t.generations[1].length_ms = 48 * 120000;
+    ring_topics_end(&t, config);
+    assert_int_equal(t.written, 0);
+    t.generations[0].length_ms = 48 * 30000;
+    ring_topics_end(&t, config);
+    assert_int_equal(t.written, t.count);
+    assert_false(ring_topics_good(&t, config, why));
+    assert_non_null(strstr(why, "topic carillon.deferred.2 is a ring of 5760 s, but "));
+    assert_non_null(strstr(why, "are 2880 s"));
+    assert_non_null(strstr(why, "run `carillon setup --ring`"));
+    t.generations[0].length_ms = 0; /* it could not be asked */
+    ring_topics_end(&t, config);
+    assert_int_equal(t.written, 0);
+    config_free(config);
+}
+
 static void assert_refused(const char *text, const struct ring_topics *t, const char *want)
 {
     struct config *config = configured(text);
@@ -139,6 +165,7 @@ int main(void)
         cmocka_unit_test(generations_are_listed_by_rising_number_whatever_the_cluster_says_first),
         cmocka_unit_test(other_topics_are_no_generations),
         cmocka_unit_test(the_newest_generation_that_fits_is_written_to),
+        cmocka_unit_test(a_ring_of_another_length_is_not_written_to),
         cmocka_unit_test(what_a_worker_cannot_run_on_is_told_with_the_remedy),
         cmocka_unit_test(
             more_generations_than_are_served_are_refused_and_none_is_left_out_silently),
