@@ -179,6 +179,8 @@ void shard_note_deferred(struct shard *s, const struct list *closed)
         const struct event *event = job->event;
         if (job->defer.reason == REASON_NONE || event->far_day != RING_NO_CYCLE)
             continue; /* a far record's copy was counted when it was put there */
+        if (!forecast_is_new(&s->forecast, event->deferral, job->defer.due_ms))
+            continue;
         forecast_note(&s->forecast, bytes_of(event->judged.kind->name),
                       bytes_of(job->route ? job->route->name : NULL), job->defer.due_ms,
                       event->judged.expires_ms, job->leg ? job->leg->segments : 0);

@@ -78,6 +78,11 @@ void forecast_note(struct forecast *f, struct bytes kind, struct bytes route, in
     row->segments += segments;
 }
 
+bool forecast_is_new(const struct forecast *f, const struct deferral *was, int64_t due_ms)
+{
+    return !was || ring_slot_of(&f->ring, was->due_ms) != ring_slot_of(&f->ring, due_ms);
+}
+
 static int by_slot(const void *left, const void *right)
 {
     const struct forecast_row *a = left, *b = right;

@@ -6,6 +6,7 @@
  * Not to be noted again: a far record's copy into the ring. */
 #pragma once
 
+#include "domain/deferral.h"
 #include "domain/release.h"
 #include "io/redis.h"
 
@@ -36,6 +37,10 @@ void forecast_init(struct forecast *forecast, struct redis *redis, const struct 
  * far record is parked for an earlier day. `expires_ms` 0: not known. */
 void forecast_note(struct forecast *forecast, struct bytes kind, struct bytes route, int64_t due_ms,
                    int64_t expires_ms, uint32_t segments);
+
+/* Whether a deferral to `due_ms` is to be noted: what hops inside a slot, behind a closed route,
+ * was counted there when it came. `was`: the deferral that it came from; NULL: none. */
+bool forecast_is_new(const struct forecast *forecast, const struct deferral *was, int64_t due_ms);
 
 /* Each turn: writes what was noted, now and then. */
 void forecast_turn(struct forecast *forecast, uint64_t now_ns);

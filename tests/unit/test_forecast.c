@@ -86,6 +86,15 @@ static void what_differs_has_a_count_of_its_own(void **state)
     assert_true(asked(w, "HINCRBY d1:{1800000/1000} n|reminder||103 1 "));
 }
 
+static void a_hop_inside_its_slot_is_no_new_count(void **state)
+{
+    struct world *w = *state;
+    const struct deferral was = {.due_ms = DUE_MS};
+    assert_true(forecast_is_new(&w->forecast, NULL, DUE_MS));
+    assert_false(forecast_is_new(&w->forecast, &was, DUE_MS + 5000));
+    assert_true(forecast_is_new(&w->forecast, &was, DUE_MS + SLOT_MS));
+}
+
 static void while_redis_is_away_counts_wait_and_what_has_no_room_is_lost(void **state)
 {
     struct world *w = *state;
@@ -131,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(alike_deferrals_are_one_count_and_the_slot_goes_one_ring_later),
         TEST(what_differs_has_a_count_of_its_own),
+        TEST(a_hop_inside_its_slot_is_no_new_count),
         TEST(while_redis_is_away_counts_wait_and_what_has_no_room_is_lost),
         TEST(a_refused_count_is_known_to_be_lost),
         TEST(names_that_fit_no_row_are_no_danger),
