@@ -12,15 +12,18 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_letter_or_digit(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+/* A set of ASCII characters, a bit each. */
+struct set {
+    uint64_t bits[4];
+};
+static const struct set letters_digits = {
+    {UINT64_C(0x03ff000000000000), UINT64_C(0x07fffffe07fffffe)}};
+/* RFC 5322's atext: these, and !#$%&'*+-/=?^_`{|}~ */
+static const struct set atext = {{UINT64_C(0xa3ffacfa00000000), UINT64_C(0x7fffffffc7fffffe)}};
 
-/* RFC 5322's atext. */
-static bool is_atext(char c)
+static bool is_in(const struct set *set, char c)
 {
-    return is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+    return set->bits[(unsigned char)c >> 6] >> (c & 63) & 1;
 }
 
 bool address_number_valid(struct bytes number)
@@ -42,7 +45,7 @@ static bool local_part_valid(struct bytes local)
     bool in_atom = false;
     for (size_t i = 0; i < local.size; i++) {
         bool dot = local.at[i] == '.';
-        if (dot ? !in_atom : !is_atext(local.at[i]))
+        if (dot ? !in_atom : !is_in(&atext, local.at[i]))
             return false;
         in_atom = !dot;
     }
@@ -56,7 +59,7 @@ static bool label_valid(struct bytes label)
         label.at[label.size - 1] == '-')
         return false;
     for (size_t i = 0; i < label.size; i++)
-        if (label.at[i] != '-' && !is_letter_or_digit(label.at[i]))
+        if (label.at[i] != '-' && !is_in(&letters_digits, label.at[i]))
             return false;
     return true;
 }
@@ -86,9 +89,21 @@ bool address_email_valid(struct bytes email)
            domain_valid((struct bytes){at + 1, email.size - local - 1});
 }
 
+/* Whether one of eight characters is a capital; of bytes that are no ASCII it may say so, too. */
+static bool may_have_capital(const char *eight)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t v;
+    memcpy(&v, eight, sizeof v);
+    uint64_t from_a = v + each * (0x80 - 'A'), after_z = v + each * (0x7f - 'Z');
+    return ((v | (from_a & ~after_z)) & each * 0x80) != 0;
+}
+
 struct bytes address_email_normal(struct bytes email, struct arena *arena)
 {
     size_t i = 0;
+    while (email.size - i >= 8 && !may_have_capital(email.at + i))
+        i += 8;
     while (i < email.size && !(email.at[i] >= 'A' && email.at[i] <= 'Z'))
         i++;
     if (i == email.size)

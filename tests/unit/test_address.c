@@ -95,6 +95,34 @@ static void the_normal_form_is_in_lower_case(void **state)
     assert_int_equal(address_email_normal(given, &arena).size, 0);
 }
 
+/* Every byte at every place of a text that is looked at eight by eight, and then one by one. */
+static void each_byte_is_lowered_or_refused_as_the_rules_say(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool atext = letter || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c));
+        for (size_t at = 0; at < 19; at++) {
+            char text[] = "abcdefgh@example.eu", memory[64];
+            struct arena arena = arena_of(memory, sizeof memory);
+            struct bytes email = {text, sizeof text - 1};
+            if (at == 8 || at == 16)
+                continue; /* the at and the dot */
+            text[at] = (char)c;
+            struct bytes normal = address_email_normal(email, &arena);
+            bool upper = c >= 'A' && c <= 'Z';
+            assert_int_equal(normal.size, email.size);
+            for (size_t i = 0; i < email.size; i++)
+                assert_int_equal(normal.at[i], i == at && upper ? text[i] + 32 : text[i]);
+            bool local = at > 0 && at<7, label = at> 9 && at < 15;
+            if (local && c != '.')
+                assert_int_equal(address_email_valid(email), atext);
+            else if (label && c != '.')
+                assert_int_equal(address_email_valid(email), letter || c == '-');
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +130,7 @@ int main(void)
         cmocka_unit_test(an_email_is_a_dot_atom_and_a_domain_of_ldh_labels),
         cmocka_unit_test(its_parts_have_their_limits),
         cmocka_unit_test(the_normal_form_is_in_lower_case),
+        cmocka_unit_test(each_byte_is_lowered_or_refused_as_the_rules_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
