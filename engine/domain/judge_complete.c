@@ -127,18 +127,20 @@ static size_t scheme_size(struct bytes text)
     return i < text.size && text.at[i] == ':' ? i : 0;
 }
 
-/* "Note: bring shoes" is no link, so a scheme without `//` must be one that browsers
- * follow. */
+/* "Note: bring shoes" and "Tel: 01 42" are no links, so a scheme without `//` must be one that
+ * browsers follow, and, but for those that run what comes after a blank, too, without one. */
 static bool is_link(struct bytes value)
 {
-    static const char *const bare[] = {"javascript", "data", "vbscript", "mailto", "tel",  "sms",
-                                       "file",       "blob", "about",    "http",   "https"};
+    static const char *const bare[] = {"javascript", "vbscript", "data",  "mailto", "tel",  "sms",
+                                       "file",       "blob",     "about", "http",   "https"};
+    enum { RUN_ALWAYS = 3 };
     size_t size = scheme_size(value);
     if (size == 0)
         return false;
     if (value.size >= size + 3 && memcmp(value.at + size, "://", 3) == 0)
         return true;
-    for (size_t i = 0; i < countof(bare); i++)
+    bool prose = value.size > size + 1 && value.at[size + 1] == ' ';
+    for (size_t i = 0; i < (prose ? (size_t)RUN_ALWAYS : countof(bare)); i++)
         if (bytes_equal_nocase((struct bytes){value.at, size}, bytes_of(bare[i])))
             return true;
     return false;
