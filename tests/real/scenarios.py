@@ -142,7 +142,9 @@ class Scenario:
         """State that refuses nothing."""
         documents = []
         for event in self.case["events"]:
-            to = event.get("recipient") or {}
+            to = recipient_of(event)
+            if not event.get("tenant_id"):
+                continue
             subjects = [{"address": to[k].lower()} for k in ("sms", "email") if to.get(k)]
             subjects += [{"customer_id": event["customer_id"]}] if event.get("customer_id") else []
             first = event.get("kind") == "marketing_consent_request"
@@ -189,8 +191,13 @@ def is_whole(legs):
     return len(legs) == 1 and "channel" not in legs[0]
 
 
+def recipient_of(event):
+    to = event.get("recipient")
+    return to if isinstance(to, dict) else {}
+
+
 def has_a_choice(event):
-    to = event.get("recipient") or {}
+    to = recipient_of(event)
     return event.get("kind") in ONE_CHANNEL and not event.get("channel") and \
         to.get("sms") and to.get("email")
 
