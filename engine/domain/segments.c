@@ -80,23 +80,45 @@ struct totals {
     bool gsm7;
 };
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether each of eight bytes is one of ' ' to '?' or a letter of ASCII: one septet. */
+static inline bool are_plain(const char *at)
+{
+    uint64_t v;
+    memcpy(&v, at, sizeof v);
+    uint64_t upper = v >> 1 & EACH(0x20), low = v & EACH(0x1f); /* upper: '@' and above */
+    uint64_t letter = (low + EACH(0x1f)) & ~(low + EACH(5));    /* low is 1 to 26 */
+    uint64_t plain = ((upper & letter) | (~upper & v)) & EACH(0x20);
+    return plain == EACH(0x20) && (v & EACH(0x80)) == 0;
+}
+
+static void add(struct totals *t, uint32_t c)
+{
+    uint32_t septets = septets_of(c);
+    t->gsm7 &= septets > 0;
+    t->septets += septets;
+    t->utf16_units += c > 0xffff ? 2 : 1;
+    t->code_points++;
+}
+
 static struct totals totals_of(struct bytes text)
 {
     struct totals t = {.gsm7 = true};
-    size_t at = 0;
-    for (; at < text.size && (unsigned char)text.at[at] < 0x80;
-         at++) { /* most texts, most of each */
-        uint32_t septets = latin_septets[(unsigned char)text.at[at]];
-        t.gsm7 &= septets > 0;
-        t.septets += septets;
+    uint32_t plain = 0;
+    for (size_t at = 0; at < text.size;) {
+        bool eight = text.size - at >= 8;
+        if (eight && are_plain(text.at + at)) {
+            plain += 8;
+            at += 8;
+            continue;
+        }
+        for (size_t stop = eight ? at + 8 : text.size; at < stop;)
+            add(&t, next_code_point(text, &at));
     }
-    t.code_points = t.utf16_units = (uint32_t)at;
-    for (; at < text.size; t.code_points++) {
-        uint32_t c = next_code_point(text, &at), septets = septets_of(c);
-        t.gsm7 &= septets > 0;
-        t.septets += septets;
-        t.utf16_units += c > 0xffff ? 2 : 1;
-    }
+    t.septets += plain;
+    t.utf16_units += plain;
+    t.code_points += plain;
     return t;
 }
 

@@ -149,6 +149,22 @@ static uint32_t naive_segments(const uint8_t *units, uint32_t count, uint32_t on
     return segments;
 }
 
+/* Plain ones are counted eight at a time. */
+static void a_byte_counts_among_plain_ones_as_it_does_alone(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++)
+        for (size_t at = 0; at < 19; at++) {
+            char alone = (char)c, text[] = "Hello Camille, you!";
+            text[at] = alone;
+            struct segments one = segments_count((struct bytes){&alone, 1}),
+                            all = segments_count(bytes_of(text));
+            assert_int_equal(all.encoding, one.encoding);
+            assert_int_equal(all.units, one.units + 18);
+            assert_int_equal(all.code_points, 19);
+        }
+}
+
 static void packing_is_as_a_naive_twin_says(void **state)
 {
     (void)state;
@@ -182,6 +198,7 @@ int main(void)
         cmocka_unit_test(code_points_are_those_of_unicode),
         cmocka_unit_test(bytes_that_are_no_utf8_count_as_one_character_each),
         cmocka_unit_test(the_alphabet_is_that_of_perls_encode),
+        cmocka_unit_test(a_byte_counts_among_plain_ones_as_it_does_alone),
         cmocka_unit_test(packing_is_as_a_naive_twin_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
