@@ -17,7 +17,7 @@ enum loop_choice { LOOP_AUTO, LOOP_URING, LOOP_EPOLL };
 
 struct loop_options {
     enum loop_choice choice;
-    uint32_t receive_buffers;     /* a power of two; 0: 1024 */
+    uint32_t receive_buffers;     /* a power of two; 0: 256 */
     uint32_t receive_buffer_size; /* 0: 4096 */
 };
 
