@@ -294,7 +294,7 @@ static void run(const struct bytes *a, uint32_t count)
     else if (is(a[0], "HINCRBY") || is(a[0], "PEXPIREAT"))
         answer.is = number_of(1);
     else
-        CHECK(!"a command that the simulation does not know");
+        check_failed("a command that the simulation knows", __FILE__, __LINE__);
 }
 
 /* --- in flight ------------------------------------------------------------------------------ */
