@@ -214,9 +214,10 @@ static void leave(struct admit *admit, struct job *job)
 static void refuse(struct admit *admit, struct job *job)
 {
     bool asked = job->claim_ready && job->claim.goal == CLAIM_GOAL_REFUSE;
-    if (!admit_has_claim(job) || (asked && job->claim.state == CLAIM_STANDS))
+    if (!admit_has_claim(job) || (asked && job->claim.state == CLAIM_STANDS)) {
+        admit_closing(admit, job); /* who was told to ask again for its place asks soon */
         admit_done(admit, job);
-    else if (asked && job->claim.state == CLAIM_WAITING)
+    } else if (asked && job->claim.state == CLAIM_WAITING)
         wait_for_claim(admit, job);
     else
         list_push(&admit->queued, &job->node);

@@ -275,7 +275,7 @@ static void a_refusal_in_the_same_round_trip_does_not_count(void **state)
     judged(w, RECEIPT("2", BOTH CUSTOMER ",\"channel\":\"email\""));
     admit(w);
     assert_int_equal(w->again.count, 1);
-    ends(w, &w->done, OUTCOME(SUPPRESSED), false);
+    assert_int_equal(w->done.count, 1); /* whose outcome nobody has acknowledged yet */
     admit_again(w);
     assert_int_equal(w->ready.count, 1);
 }
