@@ -166,9 +166,8 @@ static void read_start(struct ring_reader *r, const struct ring_reader_start *st
     uint64_t log = log_of(rest, &mark);
     r->finished = RING_NO_CYCLE;
     r->log = log != 0 ? log : start->log;
-    if (window.size == 0 || window_decode(&r->window, window, NULL) != ERR_OK)
-        return;
-    r->finished = mark_of(r, mark);
+    if (window.size > 0 && window_decode(&r->window, window, NULL) == ERR_OK)
+        r->finished = mark_of(r, mark);
     if (!believes(start, &hint) || hint.end - start->committed > (int64_t)r->window.words * 64)
         return;
     window_decode_runs(&r->window, hint.base, hint.runs);
