@@ -341,7 +341,9 @@ void source_close(struct source *source)
     bool left = source_left(source);
     if (source->held)
         rd_kafka_event_destroy(source->held);
-    if (!left) /* its threads run on until the process ends: destroying would wait for brokers */
+    /* Its threads run on until the process ends where destroying would wait for brokers, or
+     * where a read is not answered: 2.0.2 then fails an assertion of its own. */
+    if (!left || source->reads_out > 0)
         return;
     rd_kafka_queue_destroy(source->closing);
     for (uint32_t i = 0; i < SOURCE_LANES; i++) {

@@ -49,6 +49,7 @@ void source_read_committed(struct source *source)
     rd_kafka_ListConsumerGroupOffsets_destroy(what);
     rd_kafka_AdminOptions_destroy(options);
     source->read_again_ns = 0;
+    source->reads_out++;
 }
 
 void source_drop_assigning(struct source *source)
@@ -132,6 +133,8 @@ void source_note_life(struct source *source)
 void source_on_committed_read(struct source *source, rd_kafka_event_t *event,
                               struct source_event *out)
 {
+    CHECK(source->reads_out > 0);
+    source->reads_out--;
     if (!source->assigning || (uintptr_t)rd_kafka_event_opaque(event) != source->read_id)
         return;
     const rd_kafka_topic_partition_list_t *list = committed_of(event);

@@ -25,6 +25,7 @@ struct source {
     rd_kafka_topic_partition_list_t *assigning; /* not yet taken up; NULL: none */
     uint64_t read_id;                           /* of the read that counts */
     uint64_t read_again_ns;                     /* 0: a read is under way */
+    uint32_t reads_out;                         /* reads that were not answered, of any id */
     struct kafka_health health;
 };
 

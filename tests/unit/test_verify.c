@@ -240,6 +240,23 @@ static void an_unexpected_refusal_is_told(void **state)
     JUDGE_ONLY(I1);
 }
 
+static void
+what_was_cancelled_in_time_may_be_ambiguous_after_a_fault_and_is_never_called(void **state)
+{
+    struct run *r = *state;
+    struct load_record *l = add_load(r, 5, 0, "refused");
+    add_outcome(r, l, SIM_SMS, OUTCOME(AMBIGUOUS), "no_answer");
+    struct oracle before = r->o;
+    JUDGE_ONLY(I1);
+    r->o = before;
+    add_fault(r, "worker", DUE_MS);
+    before = r->o;
+    assert_true(oracle_judge(&r->o));
+    r->o = before;
+    add_call(r, l, SIM_SMS);
+    assert_false(oracle_judge(&r->o));
+}
+
 static void two_different_ends_of_a_leg_are_told(void **state)
 {
     struct run *r = *state;
@@ -645,6 +662,7 @@ int main(void)
         TEST(a_record_without_letter_is_lost),
         TEST(an_unacknowledged_record_promises_nothing),
         TEST(an_unexpected_refusal_is_told),
+        TEST(what_was_cancelled_in_time_may_be_ambiguous_after_a_fault_and_is_never_called),
         TEST(two_different_ends_of_a_leg_are_told),
         TEST(a_refusal_then_an_end_needs_a_fault),
         TEST(a_replay_with_the_same_end_is_fine),
