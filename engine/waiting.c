@@ -34,7 +34,7 @@ static bool window_of(const struct offsets_partition *p, struct window *out)
     CHECK(bits);
     window_init_words(out, bits, words, p->committed);
     if (window_decode(out,
-                      ring_reader_window_of((struct bytes){p->metadata, p->metadata_size}, NULL),
+                      ring_window_of((struct bytes){p->metadata, p->metadata_size}, NULL),
                       NULL) == ERR_OK)
         return true;
     free(bits);

@@ -12,7 +12,7 @@ RING_BUGS := late_ack_counts held_ack_counts trust_mark owed_is_over seen_begins
              fired_while_held hint_of_any_log jumped_is_done \
              stay_behind_the_jump
 RING_BUG_BIN := $(patsubst %,$(OUT)/bugs/ring_%,$(RING_BUGS))
-RING_BUG_C := engine/domain/ring.c engine/domain/ring_reader.c
+RING_BUG_C := engine/domain/ring.c engine/domain/ring_reader.c engine/domain/ring_hint.c
 
 $(OUT)/bugs/ring_%: tests/unit/test_ring_reader.c $(RING_BUG_C) engine/domain/ring.h engine/domain/ring_reader.h engine/domain/ring_hint.h tests/unit/ring_model.h tests/unit/ring_explore.h $(LIB)
 	@mkdir -p $(@D)

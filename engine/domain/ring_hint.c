@@ -1,6 +1,6 @@
 #include "domain/ring_hint.h"
 
-uint64_t ring_log_parse(struct bytes text)
+static uint64_t log_parse(struct bytes text)
 {
     uint64_t log = 0;
     if (text.size != RING_LOG_SIZE)
@@ -11,6 +11,33 @@ uint64_t ring_log_parse(struct bytes text)
             return 0;
         log = log << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
+    return log;
+}
+
+struct bytes ring_window_of(struct bytes metadata, struct bytes *rest)
+{
+    uint32_t bars = 0;
+    size_t size = 0;
+    for (; size < metadata.size; size++)
+        if (metadata.at[size] == '|' && ++bars == 3)
+            break;
+    if (rest)
+        *rest = size < metadata.size
+                    ? (struct bytes){metadata.at + size + 1, metadata.size - size - 1}
+                    : (struct bytes){0};
+    return (struct bytes){metadata.at, size};
+}
+
+uint64_t ring_log_of(struct bytes rest, struct bytes *mark)
+{
+    const char *bar = rest.size > 0 ? memchr(rest.at, '|', rest.size) : NULL;
+    *mark = rest;
+    if (!bar)
+        return 0;
+    size_t size = (size_t)(bar - rest.at);
+    uint64_t log = log_parse((struct bytes){bar + 1, rest.size - size - 1});
+    if (log != 0)
+        mark->size = size;
     return log;
 }
 
@@ -50,10 +77,21 @@ enum err ring_hint_parse(struct bytes text, struct ring_hint *out)
     if (text.size > RING_HINT_MAX || !take_field(&text, &version) || !take_field(&text, &log) ||
         !take_field(&text, &base))
         return ERR_INVALID;
-    *out = (struct ring_hint){.log = ring_log_parse(log), .runs = text};
+    *out = (struct ring_hint){.log = log_parse(log), .runs = text};
     if (!bytes_equal(version, BYTES("1")) || out->log == 0 || !offset_of(base, &out->base))
         return ERR_INVALID;
     return window_runs_end(text, out->base, &out->end);
+}
+
+bool ring_hint_counts(struct bytes text, uint64_t log, int64_t committed, int64_t end,
+                      struct ring_hint *out)
+{
+    if (text.size == 0 || ring_hint_parse(text, out) != ERR_OK)
+        return false;
+#ifdef BUG_hint_of_any_log
+    return true;
+#endif
+    return out->log == log && out->end <= end && out->end > committed;
 }
 
 void ring_hint_write(struct writer *w, uint64_t log, const struct window *window)

@@ -22,11 +22,19 @@ struct ring_hint {
     struct bytes runs;
 };
 
-/* The text is a stranger's. */
+/* Whether the text, a stranger's, tells anything of that log: beyond what is committed of it,
+ * and nothing beyond its end (-1: not known). log 0: the commit names none. */
+bool ring_hint_counts(struct bytes text, uint64_t log, int64_t committed, int64_t end,
+                      struct ring_hint *out);
 MUST_USE enum err ring_hint_parse(struct bytes text, struct ring_hint *out);
 void ring_hint_write(struct writer *w, uint64_t log, const struct window *window);
 void ring_hint_key(struct writer *w, struct bytes topic, int32_t partition);
 
-/* A log's name, as a commit's metadata ends with it; 0: it is none. */
-uint64_t ring_log_parse(struct bytes text);
+/* A commit's metadata is a window's (base/window), behind it the mark and the log's name:
+ * 1|worker|bits|mark|log. The first part; `rest`, where it is asked for, gets mark|log. */
+struct bytes ring_window_of(struct bytes metadata, struct bytes *rest);
+
+/* What stands behind the window in a commit's metadata is the mark and the log's name,
+ * mark|log, or a mark alone, as older workers write it. 0: no name. */
+uint64_t ring_log_of(struct bytes rest, struct bytes *mark);
 void ring_log_write(struct writer *w, uint64_t log);

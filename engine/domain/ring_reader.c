@@ -109,51 +109,18 @@ static int64_t mark_of(const struct ring_reader *r, struct bytes text)
     return n > r->cycle || (r->cycle - n) % r->ring.slots != 0 ? RING_NO_CYCLE : n;
 }
 
-struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *rest)
-{
-    uint32_t bars = 0;
-    size_t size = 0;
-    for (; size < metadata.size; size++)
-        if (metadata.at[size] == '|' && ++bars == 3)
-            break;
-    if (rest)
-        *rest = size < metadata.size
-                    ? (struct bytes){metadata.at + size + 1, metadata.size - size - 1}
-                    : (struct bytes){0};
-    return (struct bytes){metadata.at, size};
-}
-
-/* Takes mark and log apart: mark|log, or a mark alone, as older workers write it. */
-static uint64_t log_of(struct bytes rest, struct bytes *mark)
-{
-    const char *bar = rest.size > 0 ? memchr(rest.at, '|', rest.size) : NULL;
-    *mark = rest;
-    if (!bar)
-        return 0;
-    size_t size = (size_t)(bar - rest.at);
-    uint64_t log = ring_log_parse((struct bytes){bar + 1, rest.size - size - 1});
-    if (log != 0)
-        mark->size = size;
-    return log;
-}
-
 static bool believes(const struct ring_reader_start *start, struct ring_hint *hint)
 {
     struct bytes rest, mark;
-    (void)ring_reader_window_of(start->metadata, &rest);
-    if (start->hint.size == 0 || ring_hint_parse(start->hint, hint) != ERR_OK)
-        return false;
-#ifdef BUG_hint_of_any_log
-    return true;
-#endif
-    return hint->log == log_of(rest, &mark) && hint->end <= start->end &&
-           hint->end > start->committed;
+    (void)ring_window_of(start->metadata, &rest);
+    uint64_t log = ring_log_of(rest, &mark);
+    return ring_hint_counts(start->hint, log, start->committed, start->end, hint);
 }
 
 uint32_t ring_reader_words(const struct ring_reader_start *start)
 {
     struct ring_hint hint;
-    uint32_t words = window_words_for(ring_reader_window_of(start->metadata, NULL));
+    uint32_t words = window_words_for(ring_window_of(start->metadata, NULL));
     if (words > 0 && believes(start, &hint))
         words = (uint32_t)u64_max(words, window_words_of(hint.end - start->committed));
     return words;
@@ -161,9 +128,9 @@ uint32_t ring_reader_words(const struct ring_reader_start *start)
 
 static void read_start(struct ring_reader *r, const struct ring_reader_start *start)
 {
-    struct bytes rest, mark, window = ring_reader_window_of(start->metadata, &rest);
+    struct bytes rest, mark, window = ring_window_of(start->metadata, &rest);
     struct ring_hint hint;
-    uint64_t log = log_of(rest, &mark);
+    uint64_t log = ring_log_of(rest, &mark);
     r->finished = RING_NO_CYCLE;
     r->log = log != 0 ? log : start->log;
     if (window.size > 0 && window_decode(&r->window, window, NULL) == ERR_OK)

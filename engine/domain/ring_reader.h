@@ -125,10 +125,6 @@ bool ring_reader_may_fire(const struct ring_reader *r, const struct ring_clock *
  * in time (ring_ack_counts). Says whether the epoch is still this one. */
 bool ring_reader_done(struct ring_reader *r, uint32_t epoch, int64_t offset);
 
-/* A commit's metadata is a window's (base/window), behind it the mark and the log's name:
- * 1|worker|bits|mark|log. The first part; `rest`, where it is asked for, gets mark|log. */
-struct bytes ring_reader_window_of(struct bytes metadata, struct bytes *rest);
-
 /* One commit at a time: of `offset`, with `metadata`, at most RING_READER_METADATA_MAX. */
 enum { RING_READER_METADATA_MAX = WINDOW_METADATA_MAX + 48 };
 static inline bool ring_reader_commit_due(const struct ring_reader *r)

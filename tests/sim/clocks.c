@@ -118,7 +118,7 @@ static void on_committed(struct sim_watcher *w, enum sim_topic topic, struct byt
     struct bytes mark;
     if (topic != SIM_RING)
         return;
-    ring_reader_window_of(metadata, &mark);
+    ring_window_of(metadata, &mark);
     if (mark.size == 0)
         return;
     char text[24] = {0};
