@@ -33,8 +33,7 @@ static bool window_of(const struct offsets_partition *p, struct window *out)
     uint64_t *bits = calloc(words, sizeof *bits);
     CHECK(bits);
     window_init_words(out, bits, words, p->committed);
-    if (window_decode(out,
-                      ring_window_of((struct bytes){p->metadata, p->metadata_size}, NULL),
+    if (window_decode(out, ring_window_of((struct bytes){p->metadata, p->metadata_size}, NULL),
                       NULL) == ERR_OK)
         return true;
     free(bits);
