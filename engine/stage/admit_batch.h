@@ -32,8 +32,8 @@ enum admit_subject {
 
 struct admit_read {
     struct bytes is; /* the value, once answered */
-    bool known;   /* answered */
-    bool missing; /* there is nothing */
+    bool known;      /* answered */
+    bool missing;    /* there is nothing */
 };
 enum { ADMIT_UNREAD = UINT16_MAX };
 
@@ -73,9 +73,9 @@ struct admit_batch {
     uint32_t awaited; /* answers */
     uint64_t asked_ns;
     uint32_t entry_count, command_count, read_count;
-    bool state_known;  /* the reads were answered */
-    bool epoch_known;  /* the epoch was, and is the one that counts */
-    bool epoch_other;  /* it is not */
+    bool state_known;   /* the reads were answered */
+    bool epoch_known;   /* the epoch was, and is the one that counts */
+    bool epoch_other;   /* it is not */
     struct writer keys; /* of the reads, as arguments of a command; in `memory` */
     struct arena memory;
     struct admit_entry entries[ADMIT_BATCH_MAX];

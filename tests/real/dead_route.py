@@ -110,8 +110,8 @@ def judge_ages(real, from_ms, until_ms, gauge, tally, ways):
         group = "ring" if place[0].endswith(".ring") else "events"
         worst[group] = max(worst.get(group, (0, 0, "")), (age, at - from_ms, f"{place[1]}/{place[2]}"))
     for group, (age, at, place) in sorted(worst.items()):
-        tally.check(f"{ways}: the oldest open record of {group} is never older than {MOST_MS} ms: "
-                    f"{age} ms, {at / 1000:.1f} s after death in {place}", age <= MOST_MS)
+        tally.check_time(f"{ways}: the oldest open record of {group} is never older than {MOST_MS} ms: "
+                         f"{age} ms, {at / 1000:.1f} s after death in {place}", age <= MOST_MS)
     own = gauge.worst(from_ms, until_ms)
     say(f"     {ways}: the worker's own gauge says {own:.0f} ms at most")
     return worst
@@ -130,9 +130,9 @@ def judge_throughput(outcomes, rows, alive, dead, tally, ways):
                    if o["outcome"] == "sent" and o.get("channel") == "email")
         return sent / max(offered, 1)
     before, during = kept(alive), kept(dead)
-    tally.check(f"{ways}: the live route keeps {KEPT:.0%} of its throughput: "
-                f"{during / before:.1%} ({during:.1%} of what was offered, {before:.1%} before)",
-                during >= KEPT * before)
+    tally.check_time(f"{ways}: the live route keeps {KEPT:.0%} of its throughput: "
+                     f"{during / before:.1%} ({during:.1%} of what was offered, {before:.1%} before)",
+                     during >= KEPT * before)
 
 
 def run(real, size, seed, ways, tally):
@@ -217,7 +217,7 @@ def main():
     size["rate"] = arguments.rate or size["rate"]
     ways = arguments.ways.split(",")
     assert all(way in MODES for way in ways)
-    tally = Tally()
+    tally = Tally(times_decide=arguments.size == "full")
     say(f"dead routes {arguments.size}, seed {seed}")
     deferral = (f"slots: {size['slots']}, slot_ms: {size['slot_ms']}, spread: 2, far_spread: 1, "
                 f"lead_ms: 1000, time_sample_ms: 500, backoff_most_ms: {size['backoff_ms']}")

@@ -300,8 +300,9 @@ class Real:
 class Tally:
     """Counts like every suite here: `N passed, N failed` at the end."""
 
-    def __init__(self):
+    def __init__(self, times_decide=True):
         self.passed = self.failed = 0
+        self.times_decide = times_decide
 
     def check(self, what, fine, detail=""):
         if fine:
@@ -310,6 +311,13 @@ class Tally:
             self.failed += 1
         say(f"{'ok  ' if fine else 'FAIL'} {what}{'' if fine or not detail else ': ' + str(detail)}")
         return fine
+
+    def check_time(self, what, fine):
+        """A busy machine must not fail `make test`: there a time is only told."""
+        if self.times_decide:
+            self.check(what, fine)
+        else:
+            say(f"{'time' if fine else 'LATE'} {what}")
 
     def end(self):
         print(f"{self.passed} passed, {self.failed} failed")
