@@ -32,8 +32,8 @@ static void an_ordinary_answer_is_read_at_once(void **state)
     assert_int_equal(plain.header_count, 6);
     assert_int_equal(plain.body_size, 13);
     assert_int_equal(plain.head_size + plain.body_size, sizeof ANSWER - 1);
-    assert_memory_equal(ANSWER + headers[5].name, "X-1", headers[5].name_size);
-    assert_memory_equal(ANSWER + headers[5].value, "a", headers[5].value_size);
+    assert_memory_equal(&ANSWER[headers[5].name], "X-1", headers[5].name_size);
+    assert_memory_equal(&ANSWER[headers[5].value], "a", headers[5].value_size);
     assert_true(
         read_text(BYTES("HTTP/1.1 500 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n")));
     assert_false(plain.keep_alive);
