@@ -26,6 +26,8 @@ static inline const uint8_t *wire_varint(const uint8_t *at, const uint8_t *end, 
     return NULL;
 }
 
+/* A tag has 32 bits: protobuf's own readers refuse one that is longer, also by empty bytes. */
+enum { WIRE_TAG_BYTES = 5 };
 enum { WIRE_VARINT = 0, WIRE_8_BYTES = 1, WIRE_SIZED = 2, WIRE_4_BYTES = 5 };
 
 struct wire_field {
@@ -39,7 +41,9 @@ static inline const uint8_t *wire_field(const uint8_t *at, const uint8_t *end,
                                         struct wire_field *field)
 {
     uint64_t tag = 0, size = 0;
-    if (!(at = wire_varint(at, end, &tag)) || tag >> 3 == 0 || tag > UINT32_MAX)
+    const uint8_t *begin = at;
+    if (!(at = wire_varint(at, end, &tag)) || at - begin > WIRE_TAG_BYTES || tag >> 3 == 0 ||
+        tag > UINT32_MAX)
         return NULL;
     field->id = (uint32_t)tag >> 3;
     field->form = tag & 7;

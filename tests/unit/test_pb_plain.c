@@ -175,6 +175,7 @@ static void what_is_not_in_order_is_left_to_the_reader_that_says_why(void **stat
         ROW("it ends too early", "\x0a\x05"
                                  "abc"),
         ROW("a group", "\x0b"),
+        ROW("a tag of more than five bytes", "\x80\xf7\x83\xf7\x83\x00\x69"),
         ROW("field 0", "\x02\x00"),
         ROW("a size beyond the end", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
         ROW("nanoseconds that are none", "\x2a\x06\x10\xff\xff\xff\xff\x07"),
