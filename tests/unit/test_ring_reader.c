@@ -467,7 +467,7 @@ static void a_hint_that_cannot_be_is_none(void **state)
         assert_false(r.commit_due);
     }
     static const char *const nameless[] = {"", "1|w|AQE", "1|w|AQE|1", "1|w|AQE||aa",
-                                           "1|w|!||" LOG_NAME};
+                                           ("1|w|!||" LOG_NAME)};
     for (uint32_t i = 0; i < countof(nameless); i++) {
         struct ring_reader_start start = {.metadata = bytes_of(nameless[i]), .end = 106};
         struct ring_reader r;
