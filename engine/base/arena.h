@@ -26,10 +26,9 @@ static inline struct arena arena_of_two(void *first, size_t first_max, void *fur
         .at = first, .max = first_max + further_max, .further = further, .first_max = first_max};
 }
 
-/* 16-byte aligned. NULL when it does not fit. */
-static inline void *arena_take(struct arena *a, size_t size)
+/* From `start` on, or where the second part begins. NULL when it does not fit. */
+static inline void *arena_take_at(struct arena *a, size_t start, size_t size)
 {
-    size_t start = (a->used + 15) & ~(size_t)15;
     if (start < a->first_max && size > a->first_max - start)
         start = a->first_max;
     if (start > a->max || size > a->max - start)
@@ -37,6 +36,18 @@ static inline void *arena_take(struct arena *a, size_t size)
     a->used = start + size;
     return a->further && start >= a->first_max ? a->further + (start - a->first_max)
                                                : a->at + start;
+}
+
+/* 16-byte aligned. NULL when it does not fit. */
+static inline void *arena_take(struct arena *a, size_t size)
+{
+    return arena_take_at(a, (a->used + 15) & ~(size_t)15, size);
+}
+
+/* The same for texts, which need no alignment. */
+static inline char *arena_take_text(struct arena *a, size_t size)
+{
+    return arena_take_at(a, a->used, size);
 }
 
 /* How much can be taken at once without leaving the part where arena_take(a, 0) lies. */

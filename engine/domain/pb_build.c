@@ -175,15 +175,20 @@ static bool copy_text(char *to, const uint8_t *from, size_t size)
 
 char *pb_take_text(struct arena *arena, struct wire inside, const uint8_t *end)
 {
-    enum { BEYOND = 8 };
-    size_t size = (size_t)(inside.end - inside.at), room = arena->max - arena->used;
-    char *text = arena->at + arena->used;
-    if (room <= size)
+    enum { BEYOND = 8 }; /* copy_ascii writes there; all but the NUL is given back */
+    size_t size = (size_t)(inside.end - inside.at), before = arena->used;
+    bool ample = end - inside.end >= BEYOND;
+    char *text = ample ? arena_take_text(arena, size + BEYOND) : NULL;
+    if (text)
+        arena->used -= BEYOND - 1;
+    else if (!(text = arena_take_text(arena, size + 1)))
         return NULL;
-    bool ample = room - size >= BEYOND && end - inside.end >= BEYOND;
-    if (!(ample && copy_ascii(text, inside.at, size)) && !copy_text(text, inside.at, size))
+    else
+        ample = false;
+    if (!(ample && copy_ascii(text, inside.at, size)) && !copy_text(text, inside.at, size)) {
+        arena->used = before;
         return NULL;
+    }
     text[size] = '\0';
-    arena->used += size + 1;
     return text;
 }

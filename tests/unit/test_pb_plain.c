@@ -237,6 +237,30 @@ static void an_arena_of_any_size_is_kept_to(void **state)
     assert_true(fits);
 }
 
+/* As an event has it: the first part lies among those of others. */
+static void texts_lie_in_one_of_the_arenas_parts_or_the_other(void **state)
+{
+    (void)state;
+    static char wire[ROOM], first[4096 + 16], further[ROOM];
+    size_t size = encode(full, wire);
+    struct arena whole = arena_of(memory[0], ROOM);
+    ProtobufCMessage *expected = pb_read_plain(&event_shape, (struct bytes){wire, size}, &whole);
+    struct writer wa = writer_of(text[0], ROOM);
+    assert_non_null(expected);
+    pb_to_json(expected, &wa);
+    for (size_t max = 0; max < 4096; max += 16) {
+        struct arena arena = arena_of_two(first, max, further, sizeof further);
+        memset(first + max, '#', 16);
+        ProtobufCMessage *read = pb_read_plain(&event_shape, (struct bytes){wire, size}, &arena);
+        struct writer wb = writer_of(text[1], ROOM);
+        assert_non_null(read);
+        assert_memory_equal(first + max, "################", 16);
+        pb_to_json(read, &wb);
+        assert_int_equal(wa.size, wb.size);
+        assert_memory_equal(text[0], text[1], wa.size);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +270,7 @@ int main(void)
         cmocka_unit_test(an_unknown_field_of_any_form_is_passed),
         cmocka_unit_test(both_readers_agree_on_changed_bytes),
         cmocka_unit_test(an_arena_of_any_size_is_kept_to),
+        cmocka_unit_test(texts_lie_in_one_of_the_arenas_parts_or_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
