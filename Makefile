@@ -134,6 +134,12 @@ scenarios-real: all
 deferral-full: all
 	@python3 tests/real/deferral.py full
 
+# Times that `make test` only tells, because a busy machine must not fail it; here they decide.
+.PHONY: times
+times: all
+	@python3 tests/real/dead_route.py short --times-decide
+	@python3 tests/real/release.py --times-decide
+
 # A route that is dead for ten minutes, in five ways one after the other; an hour and a half.
 .PHONY: dead-route
 dead-route: all

@@ -257,7 +257,7 @@ static enum err fill_subject(struct filling *f)
         return ERR_OK;
     enum err err = fill_default(f, channel == EMAIL ? &f->defaults->subject : &f->defaults->title,
                                 &out->subject);
-    char *start = err == ERR_OK ? f->arena->at + (out->subject.at - f->arena->at) : NULL;
+    char *start = (char *)(uintptr_t)out->subject.at; /* in the arena */
     for (size_t i = 0; err == ERR_OK && i < out->subject.size; i++)
         if ((unsigned char)start[i] < ' ' || start[i] == 0x7f)
             start[i] = ' ';

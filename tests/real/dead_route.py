@@ -210,6 +210,7 @@ def main():
     parser.add_argument("--dead-s", type=int, default=None)
     parser.add_argument("--rate", type=int, default=None)
     parser.add_argument("--deadline-ms", type=int, default=10000)
+    parser.add_argument("--times-decide", action="store_true")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else int(time.time()) % 100000
     size = dict(SIZES[arguments.size])
@@ -217,7 +218,7 @@ def main():
     size["rate"] = arguments.rate or size["rate"]
     ways = arguments.ways.split(",")
     assert all(way in MODES for way in ways)
-    tally = Tally(times_decide=arguments.size == "full")
+    tally = Tally(times_decide=arguments.times_decide or arguments.size == "full")
     say(f"dead routes {arguments.size}, seed {seed}")
     deferral = (f"slots: {size['slots']}, slot_ms: {size['slot_ms']}, spread: 2, far_spread: 1, "
                 f"lead_ms: 1000, time_sample_ms: 500, backoff_most_ms: {size['backoff_ms']}")
